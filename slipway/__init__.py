@@ -1,0 +1,1 @@
+"""Slipway rolls Istio out across Kubernetes and virtual machines."""

@@ -1,0 +1,1 @@
+"""The declaration: who may call whom. Model, loading, defaults, checks, names."""

@@ -1,0 +1,85 @@
+"""What differs per environment: machines and the address plan."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+
+from slipway.diagnostics import Collector, catalogue, wording
+from slipway.mesh import model, platforms
+from slipway.mesh.reading import Found
+
+_PLAN_KEYS = {"control_plane": "controlPlane"}  # fields of Network whose key is spelt otherwise
+
+
+def read_machines(
+    machines: Mapping[str, Found], *, services: Iterable[model.Service], collector: Collector
+) -> tuple[model.Machine, ...]:
+    """Return every machine with the service that it runs, sorted by name."""
+    hosted: dict[str, list[model.Service]] = {name: [] for name in machines}
+    for service in services:
+        for name in service.machines:
+            hosted.get(name, []).append(service)
+    return tuple(_machine(name, found, hosted[name], collector) for name, found in sorted(machines.items()))
+
+
+def _machine(name: str, found: Found, hosted: list[model.Service], collector: Collector) -> model.Machine:
+    _check_hosted(name, found, hosted, collector)
+    database = found.get("database")
+    return model.Machine(
+        name=name,
+        namespace=hosted[0].namespace if hosted else "",
+        service_account=name,
+        address=found.text_of("address"),
+        services=tuple(sorted(service.name for service in hosted)),
+        cloud_config=found.text_of("cloudConfig"),
+        database=None if database is None else _database(database, hosted, collector),
+        span=found.key,
+        locality=found.text_of("locality"),
+    )
+
+
+def _check_hosted(name: str, found: Found, hosted: list[model.Service], collector: Collector) -> None:
+    if not hosted:
+        sentence = f"no service runs on the machine {wording.quoted(name)}, so it has no namespace and no identity"
+        hint = f"add `runsOn: [{name}]` to its service, or remove the machine"
+        collector.report(catalogue.IDLE_MACHINE, sentence, span=found.key, path=found.path, found=name, hint=hint)
+    if len(hosted) > 1:
+        names = wording.listed(service.name for service in hosted)
+        spaces = {service.namespace for service in hosted}
+        apart = f", in the namespaces {wording.listed(spaces)}" if len(spaces) > 1 else ""
+        sentence = f"the services {names} run on one machine{apart}; a machine has one identity and one service"
+        collector.report(
+            catalogue.SHARED_MACHINE,
+            sentence,
+            span=found.key,
+            path=found.path,
+            found=name,
+            hint="declare a machine for each, or declare the services together as one with several ports",
+            related=[service.span for service in hosted],
+        )
+
+
+def _database(found: Found, hosted: list[model.Service], collector: Collector) -> model.Database:
+    ports = [port for service in hosted for port in service.ports]
+    if hosted and not any(port.protocol is model.Protocol.POSTGRES for port in ports):
+        names = wording.listed(service.name for service in hosted)
+        sentence = f"the machine has a PostgreSQL database, and its service {names} has no port with that protocol"
+        hint = "add `ports: {postgres: 5432}` to the service, or remove `database`"
+        collector.report(catalogue.NO_DATABASE_PORT, sentence, span=found.key, path=found.path, hint=hint)
+    return model.Database(name=found.text_of("name"), users=tuple(sorted(item.text for item in found.list("users"))))
+
+
+def read_network(
+    found: Found | None, *, platform: model.PlatformKind, environment: Found, collector: Collector
+) -> model.Network:
+    """Return the address plan: the platform's own, with what the environment states instead."""
+    values = platforms.plan(platform)
+    if found is not None:
+        values |= {key: item.text for key, item in found.fields.items()}
+    keys = {item.name: _PLAN_KEYS.get(item.name, item.name) for item in fields(model.Network)}
+    missing = sorted(key for key in keys.values() if key not in values and key != "vault")
+    if missing:
+        place = found or environment
+        sentence = f"the address plan of the platform `{platform.value}` needs {wording.listed(missing)}"
+        hint = f"add `network: {{{', '.join(f'{key}: ...' for key in missing)}}}`"
+        collector.report(catalogue.MISSING_KEY, sentence, span=place.key, path=place.path or "network", hint=hint)
+    return model.Network(**{name: values.get(key, "") for name, key in keys.items()})

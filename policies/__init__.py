@@ -1,0 +1,1 @@
+"""Policy compiled from the declaration."""

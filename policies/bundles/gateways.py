@@ -1,0 +1,121 @@
+"""The gateways: names, identities, ports, and what their Helm releases install."""
+
+from dataclasses import dataclass
+
+from policies.bundles import bundle, objects
+from slipway.mesh import model
+
+ISTIO_NAMESPACE = "istio-system"
+HTTP_PORT = 80
+HTTPS_PORT = 443
+EGRESS_PORT = 8443
+CONTROL_PLANE_PORT = 15012
+GATEWAY_LABEL = "slipway.dev/gateway"
+_AZURE = "service.beta.kubernetes.io/azure-load-balancer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """One gateway: the Helm release is also the name of its Service and ServiceAccount.
+
+    Source: istio/istio 1.29.1 manifests/charts/gateway/templates/_helpers.tpl.
+    """
+
+    release: str
+    namespace: str
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels of its pods that the chart makes from the release's name."""
+        return {"app": self.release, "istio": self.release.removeprefix("istio-")}
+
+    @property
+    def selector(self) -> dict[str, str]:
+        """What Gateway objects and policies select its pods by."""
+        return {"istio": self.labels["istio"]}
+
+    @property
+    def host(self) -> str:
+        """Its Service."""
+        return f"{self.release}.{self.namespace}.svc.cluster.local"
+
+    def principal(self, trust_domain: str) -> str:
+        """Return its identity as AuthorizationPolicies write it."""
+        return f"{trust_domain}/ns/{self.namespace}/sa/{self.release}"
+
+
+INGRESS = Gateway(release="istio-ingressgateway", namespace="istio-ingress")
+EGRESS = Gateway(release="istio-egressgateway", namespace="istio-egress")
+EAST_WEST = Gateway(release="istio-eastwestgateway", namespace=ISTIO_NAMESPACE)
+
+
+def egress_is_used(mesh: model.Mesh) -> bool:
+    """Whether any service calls an outside host."""
+    return any(item.external_calls for item in mesh.services)
+
+
+def needed(mesh: model.Mesh) -> tuple[Gateway, ...]:
+    """Return the gateways that the declaration needs, in the order ingress, egress, east-west."""
+    wanted = ((INGRESS, mesh.ingress), (EGRESS, egress_is_used(mesh)), (EAST_WEST, mesh.machines))
+    return tuple(gateway for gateway, reason in wanted if reason)
+
+
+def clause(mesh: model.Mesh, gateway: Gateway) -> str:
+    """Return the section of the declaration because of which ``gateway`` exists."""
+    sections = {INGRESS: ("ingress", mesh.ingress), EGRESS: ("external", mesh.externals)}
+    section, items = sections.get(gateway, ("machines", mesh.machines))
+    return objects.section_clause(items, section)
+
+
+def own_namespaces(mesh: model.Mesh) -> dict[str, str]:
+    """Return the namespaces that hold nothing but a gateway of ours, each with where it was declared."""
+    return {item.namespace: clause(mesh, item) for item in needed(mesh) if item.namespace != ISTIO_NAMESPACE}
+
+
+def _port(name: str, number: int) -> bundle.GatewayPort:
+    return bundle.GatewayPort(name=name, port=number, target_port=number)
+
+
+def _ports(mesh: model.Mesh, gateway: Gateway) -> tuple[bundle.GatewayPort, ...]:
+    if gateway == EGRESS:
+        return (_port("tls", EGRESS_PORT),)
+    if gateway == EAST_WEST:
+        return (_port("tls-istiod", CONTROL_PLANE_PORT),)
+    redirected = any(host.redirect_http for host in mesh.ingress)
+    return (*((_port("http2", HTTP_PORT),) if redirected else ()), _port("https", HTTPS_PORT))
+
+
+def _annotations(mesh: model.Mesh, gateway: Gateway, address: str) -> dict[str, str]:
+    """Return what Azure's load balancers are told: the address, and that istiod's is never a public one.
+
+    Source: AKS documentation, internal-lb and configure-load-balancer-standard: the annotation replaces the Service's
+    deprecated ``loadBalancerIP``.
+    """
+    if mesh.platform is not model.PlatformKind.AZURE or not address:
+        return {}
+    internal = {f"{_AZURE}-internal": "true"} if gateway == EAST_WEST else {}
+    return {**internal, f"{_AZURE}-ipv4": address}
+
+
+def _deployment(mesh: model.Mesh, gateway: Gateway) -> bundle.GatewayDeployment:
+    address = {INGRESS: mesh.network.ingress, EAST_WEST: mesh.network.control_plane}.get(gateway, "")
+    annotations = _annotations(mesh, gateway, address)
+    return bundle.GatewayDeployment(
+        release=gateway.release,
+        namespace=gateway.namespace,
+        labels={**gateway.labels, GATEWAY_LABEL: gateway.release},
+        service_type="ClusterIP" if gateway == EGRESS else "LoadBalancer",
+        ports=_ports(mesh, gateway),
+        load_balancer_ip="" if annotations else address,
+        service_annotations=annotations,
+    )
+
+
+def emit_gateways(mesh: model.Mesh) -> tuple[bundle.GatewayDeployment, ...]:
+    """Return the gateways to install.
+
+    Envoy listens on the same ports as the Service: the chart sets the sysctl that lets it bind low ones. The status
+    port 15021 is left out of the Services, so it is not reachable from outside.
+    Source: istio/istio 1.29.1 manifests/charts/gateway/templates/deployment.yaml.
+    """
+    return tuple(_deployment(mesh, gateway) for gateway in needed(mesh))

@@ -1,0 +1,53 @@
+"""istiod's mesh configuration, and what its process needs."""
+
+from typing import Any
+
+from policies.bundles import bundle, positions, providers
+from slipway.mesh import model
+
+# Source of the names: istio/istio 1.29.1 pilot/pkg/features/pilot.go.
+_ENVIRONMENT = {
+    # More than one trust root, without which a root can never be changed under a running mesh.
+    "ISTIO_MULTIROOT_MESH": "true",
+    # Machines are declared: a stolen identity must not bring itself in as an endpoint at another address.
+    "PILOT_ENABLE_WORKLOAD_ENTRY_AUTOREGISTRATION": "false",
+    # A Gateway selects pods of its own namespace only.
+    "PILOT_SCOPE_GATEWAY_TO_NAMESPACE": "true",
+}
+
+# Source: istio/istio 1.29.1 pilot/pkg/features/telemetry.go and pilot.go: filters that only Istio's own build of
+# Envoy has. The lab runs Envoy as its project publishes it.
+_PLAIN_ENVOY = {"PILOT_ENABLE_ALPN_FILTER": "false", "PILOT_ENABLE_METADATA_EXCHANGE": "false"}
+
+# Source: istio/istio 1.29.1 pilot/cmd/pilot-agent/options/options.go: agents answer names from the mesh's registry,
+# and follow changes of trust roots.
+PROXY_METADATA = {"ISTIO_META_DNS_CAPTURE": "true", "PROXY_CONFIG_XDS_AGENT": "true"}
+
+
+def emit_mesh_config(mesh: model.Mesh) -> dict[str, Any]:
+    """Return ``meshConfig``: unknown destinations refused once the way out is locked, mutual TLS, no mesh-wide log.
+
+    An application starts only when its sidecar is ready, so nothing it sends is lost or leaves by another way.
+    Source: istio/api mesh/v1alpha1/config.proto.
+    """
+    mode = "REGISTRY_ONLY" if positions.egress_is_locked(mesh) else "ALLOW_ANY"
+    return {
+        "trustDomain": mesh.trust_domain,
+        "enableAutoMtls": True,
+        "accessLogFile": "",
+        "outboundTrafficPolicy": {"mode": mode},
+        "defaultConfig": {"holdApplicationUntilProxyStarts": True, "proxyMetadata": dict(PROXY_METADATA)},
+        "extensionProviders": providers.extension_providers(mesh),
+    }
+
+
+def emit_control_plane(mesh: model.Mesh) -> bundle.ControlPlane:
+    """Return istiod's environment and chart values.
+
+    The lab's Envoy cannot count Istio's metrics, so they are not asked for there.
+    Source: istio/istio 1.29.1 manifests/charts/istio-control/istio-discovery/templates/configmap.yaml.
+    """
+    if mesh.platform is not model.PlatformKind.LAB:
+        return bundle.ControlPlane(environment=_ENVIRONMENT, values={})
+    environment = dict(sorted({**_ENVIRONMENT, **_PLAIN_ENVOY}.items()))
+    return bundle.ControlPlane(environment=environment, values={"telemetry": {"enabled": False}})

@@ -1,0 +1,1 @@
+"""The CrossGuard pack: what no environment may contain, whoever wrote the resource."""

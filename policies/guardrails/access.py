@@ -1,0 +1,111 @@
+"""Rules about who may come in and go out: policies that allow everything, listeners, gateways, raw filters."""
+
+import datetime
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from policies.guardrails.rule import Resource, ResourceRule, StackRule, items, maps, section
+
+POSITION = "slipway.dev/position"
+_ANYWHERE = frozenset({"*", "0.0.0.0/0", "::/0", "internet", "any"})
+_PUBLIC_GATEWAYS = frozenset({"istio-ingressgateway", "istio-eastwestgateway"})
+_INGRESS_NAMESPACE = "istio-ingress"
+_INTERNAL = "service.beta.kubernetes.io/azure-load-balancer-internal"
+_FILTERS = frozenset({"EnvoyFilter", "WasmPlugin", "TrafficExtension"})
+
+
+def _allows_all(resource: Resource, _today: datetime.date) -> Iterable[str]:
+    """Yield an ALLOW without conditions, unless a phase has not come that far for this workload."""
+    if resource.kind != "AuthorizationPolicy" or resource.spec.get("action", "ALLOW") != "ALLOW":
+        return
+    on_the_way = resource.annotation(POSITION) in {"off", "observed"} and resource.spec.get("selector")
+    if any(not rule for rule in items(resource.spec, "rules")) and not on_the_way:
+        yield "has a rule without conditions, which allows everybody everything"
+
+
+def _listeners(resource: Resource, _today: datetime.date) -> Iterable[str]:
+    """Yield what is reachable from outside without being declared as a way in."""
+    if resource.kind == "Service" and resource.spec.get("type") in {"LoadBalancer", "NodePort"}:
+        internal = resource.annotation(_INTERNAL) == "true"
+        if resource.namespace != _INGRESS_NAMESPACE and not internal:
+            yield f"is a `{resource.spec.get('type')}` that nobody declared; ways in are declared under `ingress`"
+    if resource.kind == "Release" and str(resource.inputs.get("chart", "")).rstrip("/").endswith("gateway"):
+        service = section(section(resource.inputs, "values"), "service")
+        name = str(resource.inputs.get("name", ""))
+        if service.get("type", "LoadBalancer") != "ClusterIP" and name not in _PUBLIC_GATEWAYS:
+            yield f"installs the gateway `{name}` with a public Service, and it is no declared way in"
+
+
+def _gateway_hosts(resource: Resource, _today: datetime.date) -> Iterable[str]:
+    for server in maps(resource.spec, "servers") if resource.kind == "Gateway" else ():
+        for host in map(str, items(server, "hosts")):
+            namespace, slash, name = host.rpartition("/")
+            if name == "*":
+                yield f"the host `{host}` serves every name"
+            if not slash or namespace == "*":
+                yield f"the host `{host}` may be taken by routes of any namespace; write `./{name}`"
+        if section(server, "tls").get("mode") == "AUTO_PASSTHROUGH":
+            yield "`AUTO_PASSTHROUGH` opens every service of the mesh by its name"
+
+
+def _filters(resource: Resource, _today: datetime.date) -> Iterable[str]:
+    if resource.kind in _FILTERS:
+        yield f"is a `{resource.kind}`: nothing here can say what it opens, and one mistake stops the whole mesh"
+
+
+def _network_security(resource: Resource, _today: datetime.date) -> Iterable[str]:
+    """Yield inbound rules from anywhere.
+
+    Source: Azure REST reference, Microsoft.Network networkSecurityGroups/securityRules.
+    """
+    rules: list[Any] = []
+    if resource.type.endswith(":NetworkSecurityGroup"):
+        rules = list(maps(resource.inputs, "securityRules"))
+    elif resource.type.endswith(":SecurityRule"):
+        rules = [resource.inputs]
+    for rule in rules:
+        sources = {str(rule.get("sourceAddressPrefix", "")), *map(str, items(rule, "sourceAddressPrefixes"))}
+        anywhere = sources & {item for item in sources if item.lower() in _ANYWHERE}
+        if rule.get("direction") == "Inbound" and rule.get("access") == "Allow" and anywhere:
+            yield f"lets in `{min(anywhere)}`; state the networks of the callers"
+
+
+def _registry_only(resources: Sequence[Resource]) -> Iterable[str]:
+    """Yield a mesh that is locked by its policies, and whose proxies would still send anything anywhere."""
+    locked = any(item.kind == "NetworkPolicy" and item.metadata.get("name") == "slipway-egress" for item in resources)
+    for item in resources:
+        if (
+            item.kind == "Sidecar"
+            and section(item.spec, "outboundTrafficPolicy").get("mode") == "ALLOW_ANY"
+            and locked
+        ):
+            yield f"`{item.name}` sends what it does not know anywhere, and the environment is locked"
+        values = section(item.inputs, "values")
+        if item.kind == "Release" and "meshConfig" in values and locked:
+            policy = section(section(values, "meshConfig"), "outboundTrafficPolicy")
+            if policy.get("mode") != "REGISTRY_ONLY":
+                yield f"`{item.name}` does not set REGISTRY_ONLY, and the environment is locked"
+
+
+RULES = (
+    ResourceRule(name="no-allow-all", description="No ALLOW is without conditions for good.", check=_allows_all),
+    ResourceRule(name="only-declared-listeners", description="Only declared gateways are public.", check=_listeners),
+    ResourceRule(
+        name="gateways-serve-declared-hosts",
+        description="Gateways name their hosts and whose routes may use them.",
+        check=_gateway_hosts,
+    ),
+    ResourceRule(name="no-raw-filters", description="Nothing changes Envoy behind Istio's back.", check=_filters),
+    ResourceRule(
+        name="no-rule-from-anywhere",
+        description="Network security groups let in known networks only.",
+        check=_network_security,
+    ),
+)
+STACK_RULES = (
+    StackRule(
+        name="locked-means-registry-only",
+        description="In a locked environment proxies send nothing to hosts that they do not know.",
+        check=_registry_only,
+    ),
+)

@@ -1,0 +1,55 @@
+"""Who reaches whom, by which rule: objects in, answers out. Reads objects only, never the declaration."""
+
+from slipway.reachability.answers import Answer, Decider, Hop, Key, Outcome, Seen, Transport
+from slipway.reachability.deciding import UnknownNameError, decide
+from slipway.reachability.difference import Change, Difference, diff
+from slipway.reachability.questions import (
+    Application,
+    External,
+    Host,
+    Outside,
+    Plain,
+    Question,
+    Source,
+    Workload,
+    WorkloadAddress,
+)
+from slipway.reachability.reading import read
+from slipway.reachability.registry import leading_to
+from slipway.reachability.survey import OUTSIDE, PLAINTEXT, Destination, Matrix, Row, decide_kinds, matrix
+from slipway.reachability.world import Engine, World
+
+__all__ = [
+    "OUTSIDE",
+    "PLAINTEXT",
+    "Answer",
+    "Application",
+    "Change",
+    "Decider",
+    "Destination",
+    "Difference",
+    "Engine",
+    "External",
+    "Hop",
+    "Host",
+    "Key",
+    "Matrix",
+    "Outcome",
+    "Outside",
+    "Plain",
+    "Question",
+    "Row",
+    "Seen",
+    "Source",
+    "Transport",
+    "UnknownNameError",
+    "Workload",
+    "WorkloadAddress",
+    "World",
+    "decide",
+    "decide_kinds",
+    "diff",
+    "leading_to",
+    "matrix",
+    "read",
+]

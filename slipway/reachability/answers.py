@@ -1,0 +1,94 @@
+"""What is answered: whether it is allowed, what decided, where, and what the client sees."""
+
+import enum
+from dataclasses import dataclass
+
+
+class Outcome(enum.Enum):
+    """``ALLOWED``: the request reaches the application called. ``UNKNOWN``: the objects do not say, see reasons."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    UNKNOWN = "unknown"
+
+
+class Hop(enum.Enum):
+    """Where the decision falls, in the order in which a request passes."""
+
+    SOURCE_SIDECAR = "source sidecar"
+    SOURCE_NETWORK_POLICY = "network policy of the source"
+    SOURCE_NSG = "security group of the source"
+    INGRESS_GATEWAY = "ingress gateway"
+    EGRESS_GATEWAY = "egress gateway"
+    EAST_WEST_GATEWAY = "east-west gateway"
+    DESTINATION_NETWORK_POLICY = "network policy of the destination"
+    DESTINATION_NSG = "security group of the destination"
+    DESTINATION_SIDECAR = "destination sidecar"
+    DESTINATION = "destination"
+
+
+class Seen(enum.Enum):
+    """What the client sees. ``ANSWER`` is the application's own; numbers are a proxy's answers over HTTP."""
+
+    ANSWER = "the application's answer"
+    REDIRECT_301 = "301"
+    UNAUTHORIZED_401 = "401"
+    FORBIDDEN_403 = "403"
+    NOT_FOUND_404 = "404"
+    MISDIRECTED_421 = "421"
+    BAD_GATEWAY_502 = "502"
+    UNAVAILABLE_503 = "503"
+    OTHER_STATUS = "another status"
+    RESET = "connection reset or closed"
+    TIMEOUT = "timeout"
+    REFUSED = "connection refused"
+    NO_NAME = "the name does not resolve"
+    UNKNOWN = "unknown"
+
+
+class Transport(enum.Enum):
+    """How the last connection to the workload called is protected; ``NONE`` when there was none."""
+
+    MUTUAL_TLS = "mTLS"
+    PLAINTEXT = "plaintext"
+    TLS = "TLS of the application"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Key:
+    """An object: kind, namespace (empty for cluster-wide ones), name; ``origin`` is where it was read, or empty."""
+
+    kind: str
+    namespace: str
+    name: str
+    origin: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind} {place}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decider:
+    """What decided: ``object`` None when it is a default; ``rule`` counts from 0, None when no single rule did."""
+
+    hop: Hop
+    object: Key | None = None
+    rule: int | None = None
+
+    def __str__(self) -> str:
+        rule = "" if self.rule is None else f", rule {self.rule}"
+        what = "the default" if self.object is None else f"{self.object}{rule}"
+        return f"{what} at {self.hop.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The answer to one question; ``reasons`` are sentences in the order of the hops, never empty."""
+
+    outcome: Outcome
+    seen: Seen
+    decided_by: Decider
+    reasons: tuple[str, ...]
+    transport: Transport = Transport.NONE

@@ -1,0 +1,135 @@
+"""Who asks: many callers at once as bits of whole numbers, so that a rule is compared once and not once per pair."""
+
+import ipaddress
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from slipway.reachability.strings import Match, Shape
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """One caller as a destination meets it.
+
+    ``identity`` is its SPIFFE URI, empty without a certificate; ``addresses`` are where its packets come from, empty
+    when not known. ``workload`` is its position in the world, None for what the world does not know.
+    """
+
+    identity: str
+    addresses: tuple[str, ...]
+    namespace: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    workload: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Some:
+    """Callers for which something holds: surely those of ``must``, possibly those of ``may``, which has them too."""
+
+    must: int
+    may: int
+
+    def __and__(self, other: "Some") -> "Some":
+        return Some(must=self.must & other.must, may=self.may & other.may)
+
+    def __or__(self, other: "Some") -> "Some":
+        return Some(must=self.must | other.must, may=self.may | other.may)
+
+    def within(self, mask: int) -> "Some":
+        """Return these callers without those outside of ``mask``."""
+        return Some(must=self.must & mask, may=self.may & mask)
+
+    def other_than(self, mask: int) -> "Some":
+        """Return the callers of ``mask`` for which it does not hold."""
+        return Some(must=mask & ~self.may, may=mask & ~self.must)
+
+
+NOBODY = Some(must=0, may=0)
+
+
+class Callers:
+    """A fixed list of callers; bit ``n`` of a mask is caller ``n``. Comparisons are remembered.
+
+    Callers without a known address are pods: they come from ``pod_network``, when that is known.
+    """
+
+    def __init__(self, callers: Iterable[Caller], *, pod_network: str = "") -> None:
+        self._pod_network = ipaddress.ip_network(pod_network) if pod_network else None
+        self.list = tuple(callers)
+        self.everybody = (1 << len(self.list)) - 1
+        by_identity: dict[str, int] = defaultdict(int)
+        by_address: dict[str, int] = defaultdict(int)
+        self.unplaced = 0
+        for index, caller in enumerate(self.list):
+            by_identity[caller.identity] |= 1 << index
+            for address in caller.addresses:
+                by_address[address] |= 1 << index
+            if not caller.addresses:
+                self.unplaced |= 1 << index
+        self._by_identity = dict(by_identity)
+        self._by_address = {_address(text): mask for text, mask in by_address.items()}
+        self._identities: dict[Match, int] = {}
+        self._blocks: dict[str, Some] = {}
+
+    def identified(self, match: Match) -> int:
+        """Return the callers whose certificate's identity matches; those without one never do."""
+        if match.shape is Shape.EXACT and not match.ignore_case:
+            return self._by_identity.get(match.text, 0) if match.text else 0
+        found = self._identities.get(match)
+        if found is None:
+            found = 0
+            for identity, mask in self._by_identity.items():
+                if identity and match.matches(identity):
+                    found |= mask
+            self._identities[match] = found
+        return found
+
+    def placed_in(self, block: str) -> Some:
+        """Return the callers whose address lies in a CIDR block; raises ValueError when it is none."""
+        found = self._blocks.get(block)
+        if found is None:
+            found = self._placed(ipaddress.ip_network(block, strict=False))
+            self._blocks[block] = found
+        return found
+
+    def _placed(self, network: Network) -> Some:
+        inside = outside = 0
+        for address, mask in self._by_address.items():
+            if address is not None and address.version == network.version and address in network:
+                inside |= mask
+            else:
+                outside |= mask
+        pods = self._pod_network
+        if network.prefixlen == 0 or (
+            pods is not None and pods.version == network.version and _covers(network, pods)
+        ):
+            return Some(must=inside & ~outside | self.unplaced, may=inside | self.unplaced)
+        if pods is not None and not pods.overlaps(network):
+            return Some(must=inside & ~outside, may=inside)
+        return Some(must=inside & ~outside, may=inside | self.unplaced)
+
+
+def _covers(network: Network, other: Network) -> bool:
+    if isinstance(network, ipaddress.IPv4Network):
+        return isinstance(other, ipaddress.IPv4Network) and other.subnet_of(network)
+    return isinstance(other, ipaddress.IPv6Network) and other.subnet_of(network)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def members(mask: int) -> list[int]:
+    """Return the positions of the bits of ``mask``, ascending."""
+    found: list[int] = []
+    while mask:
+        lowest = mask & -mask
+        found.append(lowest.bit_length() - 1)
+        mask ^= lowest
+    return found

@@ -1,0 +1,231 @@
+"""From a proxy to the endpoints of a service: DestinationRules, subsets, and what is spoken on the wire.
+
+Source: istio 1.29.1 pilot/pkg/model/push_context.go, destinationRule (whose rule counts);
+pilot/pkg/networking/core/cluster_tls.go (modes), pilot/pkg/networking/util/util.go MergeTrafficPolicy (subsets and
+ports), pilot/pkg/xds/endpoints/mtls_checker.go (automatic mutual TLS by endpoint).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from slipway.reachability import injection, mutual_tls
+from slipway.reachability.answers import Hop, Outcome
+from slipway.reachability.inbound import Inbound, Way, Wire, closed
+from slipway.reachability.objects import (
+    DestinationRule,
+    Mtls,
+    Proxy,
+    Resolution,
+    Service,
+    ServicePort,
+    TlsSettings,
+    TrafficPolicy,
+)
+from slipway.reachability.questions import Application
+from slipway.reachability.registry import Registry, Target
+from slipway.reachability.request import Request
+from slipway.reachability.split import Split, answer, joined, possible, unknown
+from slipway.reachability.visibility import exported, most_specific
+from slipway.reachability.world import World, selects
+
+_NO_LABELS: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """The proxy that opens the connection: its namespace, labels, and the hop that it is."""
+
+    namespace: str
+    labels: Mapping[str, str]
+    hop: Hop
+
+
+class Clusters:
+    """Sends requests on to services, for one world."""
+
+    def __init__(self, world: World, known: Registry) -> None:
+        self._world = world
+        self._registry = known
+        self._rules: dict[tuple[str, str, str], list[DestinationRule]] = {}
+        self._known: dict[tuple[str, int, int], tuple[bool, ...]] = {}
+        self._by_namespace: dict[str, list[DestinationRule]] = {}
+        for item in world.destination_rules:
+            self._by_namespace.setdefault(item.namespace, []).append(item)
+
+    @property
+    def selecting(self) -> bool:
+        """Whether a DestinationRule goes by the labels of clients."""
+        return any(item.selector for item in self._world.destination_rules)
+
+    def rules(self, namespace: str, service: Service) -> list[DestinationRule]:
+        """Return the DestinationRules of a service for clients of a namespace; several merge."""
+        key = (namespace, service.hostname, service.namespace)
+        found = self._rules.get(key)
+        if found is None:
+            found = self._found(namespace, service)
+            self._rules[key] = found
+        return found
+
+    def _found(self, namespace: str, service: Service) -> list[DestinationRule]:
+        if not self._by_namespace:
+            return []
+        root = self._world.mesh.root_namespace
+        own = self._by_namespace.get(namespace, [])
+        if namespace == root:
+            own = [item for item in own if item.export_to == (".",)]
+        places = (own, self._exported(service.namespace, namespace), self._exported(root, namespace))
+        for rules in places:
+            host = most_specific(service.hostname, (item.host for item in rules))
+            if host is not None:
+                return [item for item in rules if item.host == host]
+        return []
+
+    def _exported(self, owner: str, namespace: str) -> list[DestinationRule]:
+        default = self._world.mesh.destination_rule_export
+        return [
+            item
+            for item in self._by_namespace.get(owner, ())
+            if exported(item.export_to or default, owner=owner, namespace=namespace)
+        ]
+
+    def send(
+        self,
+        service: Service,
+        port: ServicePort,
+        subset: str,
+        *,
+        client: Client,
+        way: Way,
+        request: Request,
+        inbound: Inbound,
+        mask: int,
+    ) -> Split:
+        """Return what happens to the callers of ``mask`` whose proxy sends the request to a service."""
+        rules = [
+            item
+            for item in self.rules(client.namespace, service)
+            if not item.selector or (item.namespace == client.namespace and selects(item.selector, client.labels))
+        ]
+        if chosen := [item for item in rules if item.selector]:
+            rules = chosen
+        if odd := next((item for item in rules if item.unmodelled), None):
+            reason = f"{odd.key} has fields that are not modelled: {', '.join(odd.unmodelled)}"
+            return [(mask, unknown(client.hop, reason, key=odd.key))]
+        subsets = {item.name: (rule, item) for rule in reversed(rules) for item in rule.subsets}
+        if subset and subset not in subsets:
+            reason = f"no DestinationRule that the client sees has subset {subset} of {service.hostname}"
+            return [(mask, answer(Outcome.DENIED, client.hop, reason, seen=closed(way)))]
+        labels = subsets[subset][1].labels if subset else _NO_LABELS
+        targets = tuple(
+            item for item in self._registry.targets(service, port) if not labels or selects(labels, item.labels)
+        )
+        policies = [item for item in rules if item.policy is not None] or [None]
+        splits: list[Split] = []
+        for item in policies:
+            settings = _settings(item.policy if item else None, subsets[subset][1].policy if subset else None, port)
+            splits.append(
+                self._spread(
+                    service,
+                    port,
+                    targets,
+                    settings=settings,
+                    client=client,
+                    way=way,
+                    request=request,
+                    inbound=inbound,
+                    mask=mask,
+                )
+            )
+        return possible(splits)
+
+    def _spread(
+        self,
+        service: Service,
+        port: ServicePort,
+        targets: tuple[Target, ...],
+        *,
+        settings: TlsSettings | None,
+        client: Client,
+        way: Way,
+        request: Request,
+        inbound: Inbound,
+        mask: int,
+    ) -> Split:
+        """Return what holds for every endpoint."""
+        if not targets:
+            targets = self._elsewhere(service, port)
+        if not targets:
+            reason = f"{service.hostname} has no endpoint with port {port.number}"
+            return [(mask, answer(Outcome.DENIED, client.hop, reason, seen=closed(way), key=service.key))]
+        splits: list[Split] = []
+        for target in dict.fromkeys(targets):
+            wires = self._wires(service, target, settings, request)
+            for wire in wires:
+                sent = request.carried(self._sni(service, port, settings, wire, request))
+                splits.append(inbound.arrive(target, wire, way, sent, mask))
+        return joined(possible(splits))
+
+    def _elsewhere(self, service: Service, port: ServicePort) -> tuple[Target, ...]:
+        """Return where a service without endpoints leads: names outside, found by DNS or dialled as they are."""
+        if service.kubernetes or service.selector:
+            return ()
+        number = port.target if isinstance(port.target, int) else port.number
+        if service.resolution in {Resolution.DNS, Resolution.NONE, Resolution.OTHER}:
+            return (_outside(service.hostname, number),)
+        return tuple(_outside(address, number) for address in service.addresses)
+
+    def _sni(
+        self, service: Service, port: ServicePort, settings: TlsSettings | None, wire: Wire, request: Request
+    ) -> str:
+        if wire is Wire.TLS and request.application is Application.TLS:
+            return request.sni
+        if wire is Wire.PLAINTEXT:
+            return ""
+        if settings is not None and settings.sni:
+            return settings.sni
+        return f"outbound_.{port.number}_._.{service.hostname}" if wire is Wire.MUTUAL_TLS else service.hostname
+
+    def _wires(
+        self, service: Service, target: Target, settings: TlsSettings | None, request: Request
+    ) -> tuple[Wire, ...]:
+        plain = Wire.TLS if request.application is Application.TLS and request.http is None else Wire.PLAINTEXT
+        if settings is not None:
+            named = {"ISTIO_MUTUAL": Wire.MUTUAL_TLS, "DISABLE": plain}
+            return (named.get(settings.mode, Wire.TLS),)
+        if not self._world.mesh.auto_mtls or service.external or target.workload is None:
+            return (plain,)
+        workload = self._world.workloads[target.workload]
+        if workload.proxy in {Proxy.NONE, Proxy.UNKNOWN}:
+            return (plain,)
+        if workload.labels.get(injection.TLS_MODE) == "disabled":
+            return (plain,)
+        key = (service.namespace, target.workload, target.port)
+        known = self._known.get(key)
+        if known is None:
+            known = self._automatic(*key)
+            self._known[key] = known
+        return tuple(Wire.MUTUAL_TLS if item else plain for item in known)
+
+    def _automatic(self, namespace: str, index: int, port: int) -> tuple[bool, ...]:
+        """Return whether proxies speak mutual TLS by themselves; several where policies leave that open."""
+        whole = mutual_tls.namespace_mode(self._world, namespace)
+        own = mutual_tls.modes(self._world, self._world.workloads[index], port)
+        found = [Mtls.DISABLE not in {first.mode, second.mode} for first in whole for second in own]
+        return tuple(dict.fromkeys(found))
+
+
+def _outside(address: str, port: int) -> Target:
+    return Target(workload=None, address=address, port=port, labels=_NO_LABELS)
+
+
+def _settings(policy: TrafficPolicy | None, subset: TrafficPolicy | None, port: ServicePort) -> TlsSettings | None:
+    """Return the client TLS of a port: settings of a port replace the others, a subset's replace the rule's."""
+    found: TlsSettings | None = None
+    for item in (policy, subset):
+        if item is None:
+            continue
+        if item.tls is not None:
+            found = item.tls
+        if port.number in item.ports:
+            found = item.ports[port.number]
+    return found

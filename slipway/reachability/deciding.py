@@ -1,0 +1,170 @@
+"""One question, one answer."""
+
+from collections.abc import Sequence
+
+from slipway.reachability.answers import Answer, Hop, Outcome, Seen
+from slipway.reachability.callers import Caller, Callers
+from slipway.reachability.inbound import Way, Wire, application_of
+from slipway.reachability.objects import Proxy, Service
+from slipway.reachability.outbound import Dialled, Outbound
+from slipway.reachability.questions import Application, External, Host, Outside, Plain, Question, WorkloadAddress
+from slipway.reachability.questions import Workload as Named
+from slipway.reachability.request import Http, Request
+from slipway.reachability.split import Split, answer, possible, unknown
+from slipway.reachability.world import World
+
+_HTTP_PORT = 80
+_CLUSTER = ".cluster.local"
+
+
+class UnknownNameError(Exception):
+    """A question names a workload that the world does not have; ``known`` are the names that it has."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name = name
+        self.known = tuple(known)
+        super().__init__(f"no workload {name}")
+
+
+def decide(world: World, question: Question) -> Answer:
+    """Return the answer to ``question``; raises UnknownNameError for a workload that the world does not have."""
+    if world.mesh.unmodelled:
+        settings = ", ".join(world.mesh.unmodelled)
+        return unknown(Hop.SOURCE_SIDECAR, f"settings of the mesh are not modelled: {settings}")
+    callers = Callers([caller_of(world, question.source)], pod_network=world.pod_network)
+    outbound = Outbound(world, callers)
+    namespace = question.source.namespace if isinstance(question.source, Named) else ""
+    dialled = dial(world, question, namespace=namespace)
+    request = request_of(question, dialled)
+    if isinstance(question.source, Outside):
+        split = _from_outside(world, question.source, outbound, dialled, request)
+    else:
+        split = outbound.send(dialled, request, callers.everybody)
+    (_, found), *others = split
+    if others:
+        return answer(Outcome.UNKNOWN, Hop.SOURCE_SIDECAR, "two answers for one caller: a bug of the analyser")
+    return found
+
+
+def _from_outside(world: World, source: Outside, outbound: Outbound, dialled: Dialled, request: Request) -> Split:
+    """Return what a client outside gets from the gateway that it connects to, or from any that has the port."""
+    wire = Wire.TLS if request.application is Application.TLS else Wire.PLAINTEXT
+    sent = request.carried(request.sni if wire is Wire.TLS else "")
+    targets = [
+        target
+        for service in world.services
+        if service.kubernetes and (port := service.port(dialled.port)) is not None
+        for target in outbound.registry.targets(service, port)
+        if target.workload is not None and world.workloads[target.workload].proxy is Proxy.GATEWAY
+    ]
+    if source.gateway:
+        namespace, _, name = source.gateway.partition("/")
+        index = caller_index(world, namespace, name)
+        targets = [item for item in targets if item.workload == index]
+    opened = [item for item in dict.fromkeys(targets) if outbound.inbound.listens(item, wire, sent)] or targets[:1]
+    if not opened:
+        reason = f"no gateway has port {dialled.port}"
+        return [(1, answer(Outcome.DENIED, Hop.INGRESS_GATEWAY, reason, seen=Seen.REFUSED))]
+    return possible([outbound.inbound.arrive(item, wire, Way.DIRECT, sent, 1) for item in opened])
+
+
+def caller_index(world: World, namespace: str, name: str) -> int:
+    """Return the position of a workload; raises UnknownNameError for one that the world does not have."""
+    index = world.index_of.get((namespace, name))
+    if index is None:
+        known = [f"{item.namespace}/{item.name}" for item in world.workloads]
+        raise UnknownNameError(f"{namespace}/{name}", known)
+    return index
+
+
+def caller_of(world: World, source: Named | Plain | Outside) -> Caller:
+    """Return the caller that a question's source is."""
+    if not isinstance(source, Named):
+        return Caller(identity="", addresses=(source.address,) if source.address else ())
+    return caller_at(world, caller_index(world, source.namespace, source.name))
+
+
+def caller_at(world: World, index: int) -> Caller:
+    """Return the workload at a position of the world as a caller."""
+    item = world.workloads[index]
+    return Caller(
+        identity=world.identity(item),
+        addresses=item.addresses,
+        namespace=item.namespace,
+        labels=item.labels,
+        workload=index,
+    )
+
+
+def dial(world: World, question: Question, *, namespace: str) -> Dialled:
+    """Return where the destination of a question is."""
+    match question.destination:
+        case WorkloadAddress(namespace=place, name=name):
+            index = caller_index(world, place, name)
+            addresses = world.workloads[index].addresses
+            address = addresses[0] if addresses else ""
+            services = _at_address(world, address)
+            return Dialled(
+                name=address or name, port=question.port, workload=index, address=address, services=services
+            )
+        case External(address=address):
+            index = world.workload_at.get(address)
+            service = world.service_at.get(address)
+            services = (service,) if service is not None else ()
+            return Dialled(name=address, port=question.port, services=services, workload=index, address=address)
+        case Host(name=name):
+            services = named(world, name, namespace)
+            inside = name.endswith((_CLUSTER, ".svc")) or "." not in name
+            return Dialled(name=name, port=question.port, services=services, resolves=bool(services) or not inside)
+
+
+def _at_address(world: World, address: str) -> tuple[Service, ...]:
+    service = world.service_at.get(address)
+    return (service,) if service is not None else ()
+
+
+def named(world: World, name: str, namespace: str) -> tuple[Service, ...]:
+    """Return the services that a name means to a client of ``namespace``, in the order of a pod's DNS search."""
+    suffixes = [f".{namespace}.svc.cluster.local"] if namespace else []
+    for suffix in ("", *suffixes, ".svc.cluster.local", ".cluster.local"):
+        if found := world.services_by_host.get(name.rstrip(".") + suffix):
+            return tuple(found)
+    return ()
+
+
+def request_of(question: Question, dialled: Dialled) -> Request:
+    """Return the request that a question means."""
+    application = question.application or _application(question, dialled)
+    name = dialled.name
+    if application is not Application.HTTP:
+        sni = question.sni if question.sni is not None else name if application is Application.TLS else ""
+        http = None
+        if isinstance(question.source, Outside) and application is Application.TLS:
+            http = _http(question, name)
+        return Request(application=application, http=http, sni=sni)
+    return Request(application=application, http=_http(question, name))
+
+
+def _http(question: Question, name: str) -> Http:
+    return Http(
+        method=question.method or "GET",
+        path=question.path or "/",
+        host=question.host if question.host is not None else default_host(name, question.port),
+        headers=dict(question.headers),
+    )
+
+
+def default_host(name: str, port: int) -> str:
+    """Return the Host header that clients send by themselves: with the port, unless it is HTTP's own."""
+    return name if port == _HTTP_PORT else f"{name}:{port}"
+
+
+def _application(question: Question, dialled: Dialled) -> Application:
+    if any((question.method, question.path, question.host, question.headers)):
+        return Application.TLS if question.sni is not None else Application.HTTP
+    if question.sni is not None:
+        return Application.TLS
+    for service in dialled.services:
+        if (port := service.port(question.port)) is not None:
+            return application_of(port.protocol)
+    return Application.TCP

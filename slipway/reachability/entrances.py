@@ -1,0 +1,75 @@
+"""The ways in from outside: hosts that Gateways open, and the kinds of requests that are told apart there."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from slipway.reachability import classes
+from slipway.reachability.objects import Gateway, Server, VirtualService
+from slipway.reachability.questions import Host, Outside, Question
+from slipway.reachability.world import World
+
+_PLAIN = frozenset({"HTTP", "HTTP2", "GRPC", "GRPC-WEB"})
+
+
+def opened(world: World) -> dict[tuple[str, str, int], tuple[Gateway, Server]]:
+    """Return the servers for clients outside by namespace of the Gateway, host and port.
+
+    Servers that ask for the mesh's own certificates are for workloads; hosts with a wildcard stand for those that
+    VirtualServices name.
+    """
+    found: dict[tuple[str, str, int], tuple[Gateway, Server]] = {}
+    for gateway in world.gateways:
+        for server in gateway.servers:
+            if server.tls in {"ISTIO_MUTUAL", "AUTO_PASSTHROUGH"}:
+                continue
+            for host in _hosts(world, gateway, server):
+                found.setdefault((gateway.namespace, host, server.port), (gateway, server))
+    return found
+
+
+def _hosts(world: World, gateway: Gateway, server: Server) -> Iterable[str]:
+    for text in server.hosts:
+        name = text.rpartition("/")[2]
+        if not name.startswith("*"):
+            yield name
+            continue
+        for item in bound(world, gateway):
+            yield from (host for host in item.hosts if not host.startswith("*") and host.endswith(name[1:]))
+
+
+def bound(world: World, gateway: Gateway) -> list[VirtualService]:
+    """Return the VirtualServices of a Gateway."""
+    name = f"{gateway.namespace}/{gateway.key.name}"
+    return [item for item in world.virtual_services if name in item.gateways]
+
+
+def compared(
+    world: World, gateway: Gateway, server: Server, host: str, behind: Mapping[str, classes.Patterns]
+) -> classes.Patterns | None:
+    """Return what routes at a Gateway, and services behind them, compare; None where nobody reads HTTP."""
+    if server.protocol not in _PLAIN and not (server.protocol == "HTTPS" and server.tls != "PASSTHROUGH"):
+        return None
+    routes = [item for item in bound(world, gateway) if host in item.hosts or _wild(item.hosts, host)]
+    found = classes.of_routes(routes)
+    for item in routes:
+        for route in item.http:
+            for destination in route.destinations:
+                found |= behind.get(destination.host, classes.NONE)
+    return found
+
+
+def _wild(hosts: Collection[str], host: str) -> bool:
+    return any(item.startswith("*") and host.endswith(item[1:]) for item in hosts)
+
+
+def question(host: str, server: Server, kind: classes.Kind | None) -> Question:
+    """Return the request of a client outside."""
+    tls = bool(server.tls)
+    return Question(
+        source=Outside(),
+        destination=Host(name=host),
+        port=server.port,
+        method=None if kind is None else kind.method,
+        path=None if kind is None else kind.path,
+        headers=() if kind is None else kind.headers,
+        sni=host if tls else None,
+    )

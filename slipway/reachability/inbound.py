@@ -1,0 +1,350 @@
+"""The last hop: network, mutual TLS and authorization of the workload called, for many callers at once.
+
+Source: istio 1.29.1 pilot/pkg/networking/core/filterchain_options.go (which chains a mode and a protocol make) and
+listener_inbound.go (ports without a Service meet the same modes on sniffing chains).
+"""
+
+import enum
+from typing import Protocol
+
+from slipway.reachability import mutual_tls, paths, places, registry, security_groups
+from slipway.reachability.answers import Answer, Decider, Hop, Key, Outcome, Seen, Transport
+from slipway.reachability.authorization import Applied, Authorization, Verdict
+from slipway.reachability.callers import Callers, Some
+from slipway.reachability.conditions import Arrival
+from slipway.reachability.network import REFUSAL, NetworkPolicies
+from slipway.reachability.objects import Mtls, Proxy, Workload
+from slipway.reachability.objects import Protocol as Declared
+from slipway.reachability.questions import Application
+from slipway.reachability.registry import Port, Registry, Target
+from slipway.reachability.request import Http, Request
+from slipway.reachability.split import Split, answer, joined, possible, unknown
+from slipway.reachability.world import World, selects
+
+# Never captured inbound: SSH on machines apart, these are the agent's and Envoy's own ports.
+# Source: istio 1.29.1 tools/istio-iptables/pkg/capture/run.go.
+_UNCAPTURED = frozenset({15006, 15008, 15020, 15021, 15090})
+
+
+class Wire(enum.Enum):
+    """What is spoken on the connection to the workload."""
+
+    MUTUAL_TLS = "mTLS of the mesh"
+    TLS = "TLS, not of the mesh"
+    PLAINTEXT = "plaintext"
+
+
+class Way(enum.Enum):
+    """What carried the request there: it shapes what the client sees of a refusal."""
+
+    DIRECT = "direct"
+    TCP_PROXY = "TCP through a proxy"
+    HTTP_PROXY = "HTTP through a proxy"
+
+
+_TRANSPORT = {Wire.MUTUAL_TLS: Transport.MUTUAL_TLS, Wire.TLS: Transport.TLS, Wire.PLAINTEXT: Transport.PLAINTEXT}
+
+
+def closed(way: Way) -> Seen:
+    """Return what a client sees when the connection to the workload is closed."""
+    return Seen.UNAVAILABLE_503 if way is Way.HTTP_PROXY else Seen.RESET
+
+
+def unreachable(way: Way, direct: Seen) -> Seen:
+    """Return what a client sees when there is no connection: ``direct`` when nothing stands between."""
+    return {Way.DIRECT: direct, Way.TCP_PROXY: Seen.RESET, Way.HTTP_PROXY: Seen.UNAVAILABLE_503}[way]
+
+
+class AtGateway(Protocol):
+    """What a gateway makes of a request; the module of gateways has it, which needs this one."""
+
+    def arrive(
+        self, inbound: "Inbound", index: int, port: int, *, wire: Wire, way: Way, request: Request, mask: int
+    ) -> Split:
+        """Return what happens to the callers of ``mask`` at a gateway and behind it."""
+        ...
+
+    def listens(self, index: int, port: int, *, wire: Wire, request: Request) -> bool:
+        """Return whether a server of a gateway takes such a connection."""
+        ...
+
+
+class Inbound:
+    """Decides for one world and one list of callers."""
+
+    def __init__(self, world: World, callers: Callers, known: Registry, gateways: AtGateway) -> None:
+        self._world = world
+        self.callers = callers
+        self._callers = callers
+        self._registry = known
+        self._gateways = gateways
+        self._networks = NetworkPolicies(world, callers)
+        self._facts: dict[tuple[int, int], tuple[tuple[mutual_tls.Mode, ...], Port, Key | None]] = {}
+        self._applied: dict[tuple[Key, bool], Applied] = {}
+        self._guarded = [
+            (index, world.workloads[caller.workload])
+            for index, caller in enumerate(callers.list)
+            if caller.workload is not None
+            and world.workloads[caller.workload].machine
+            and world.workloads[caller.workload].name in world.nsg
+        ]
+        self._authorization = Authorization(world, callers)
+
+    def arrive(self, target: Target, wire: Wire, way: Way, request: Request, mask: int) -> Split:
+        """Return what happens to the callers of ``mask`` on their way to an endpoint, and there."""
+        split, rest = self._leave(target, way, mask)
+        if not rest or target.workload is None:
+            return split + ([(rest, _reached(wire, "nothing of the mesh stands before it"))] if rest else [])
+        workload = self._world.workloads[target.workload]
+        refused, rest = self._enter(workload, target.port, way, rest)
+        split += refused
+        if rest:
+            split += self.at_workload(target.workload, target.port, wire, way=way, request=request, mask=rest)
+        return joined(split)
+
+    def listens(self, target: Target, wire: Wire, request: Request) -> bool:
+        """Return whether the gateway that an endpoint is takes such a connection."""
+        if target.workload is None:
+            return False
+        return self._gateways.listens(target.workload, target.port, wire=wire, request=request)
+
+    def _leave(self, target: Target, way: Way, mask: int) -> tuple[Split, int]:
+        """Return who does not get out of its own network rules, and who does."""
+        workload = None if target.workload is None else self._world.workloads[target.workload]
+        place = self._place(target)
+        split: Split = []
+        rest = mask
+        for passage in self._networks.out_of(workload, place, target.port, mask):
+            split += self._stopped(passage.through, passage.key, passage.callers, Hop.SOURCE_NETWORK_POLICY, way)
+            rest &= ~(passage.callers & ~passage.through.must)
+        for index, own in self._guarded:
+            if rest >> index & 1:
+                let_out = security_groups.outbound(self._world, own.name, place, target.port)
+                if let_out is not True:
+                    split.append((1 << index, _guarded(own.name, let_out, Hop.SOURCE_NSG, way)))
+                    rest &= ~(1 << index)
+        return split, rest
+
+    def _place(self, target: Target) -> str:
+        if _is_address(target.address):
+            return target.address
+        if target.workload is None:
+            return places.INTERNET
+        return places.NOWHERE if self._world.workloads[target.workload].machine else self._world.pod_network
+
+    def _enter(self, workload: Workload, port: int, way: Way, mask: int) -> tuple[Split, int]:
+        """Return who does not get into the network rules of the workload, and who does."""
+        passage = self._networks.into(workload, port, mask)
+        split = self._stopped(passage.through, passage.key, mask, Hop.DESTINATION_NETWORK_POLICY, way)
+        rest = mask & passage.through.must
+        if workload.machine and workload.name in self._world.nsg and rest:
+            found = security_groups.inbound(self._world, workload.name, self._callers, port, rest)
+            if denied := rest & ~found.may:
+                split.append((denied, _guarded(workload.name, False, Hop.DESTINATION_NSG, way)))  # noqa: FBT003
+            if doubtful := found.may & ~found.must:
+                split.append((doubtful, _guarded(workload.name, None, Hop.DESTINATION_NSG, way)))
+            rest &= found.must
+        return split, rest
+
+    def _stopped(self, through: Some, key: Key | None, mask: int, hop: Hop, way: Way) -> Split:
+        split: Split = []
+        if denied := mask & ~through.may:
+            seen = unreachable(way, REFUSAL.get(self._world.engine, Seen.TIMEOUT))
+            reason = f"no rule of the network policies ({key} among them) lets it through"
+            split.append((denied, answer(Outcome.DENIED, hop, reason, seen=seen, key=key)))
+        if doubtful := mask & through.may & ~through.must:
+            reason = f"{key} goes by addresses that the objects do not say"
+            split.append((doubtful, unknown(hop, reason, key=key)))
+        return split
+
+    def at_workload(self, index: int, port: int, wire: Wire, *, way: Way, request: Request, mask: int) -> Split:
+        """Return what proxy and application make of it, once packets reach the workload."""
+        workload = self._world.workloads[index]
+        if workload.proxy is Proxy.UNKNOWN:
+            reason = f"{workload.key} is in ambient mode or behind the Gateway API, which is not modelled"
+            return [(mask, unknown(Hop.DESTINATION_SIDECAR, reason, key=workload.key))]
+        if workload.proxy is Proxy.NONE or not captured(workload, port):
+            return [(mask, _unproxied(workload, wire, way, port))]
+        if (found := self.opaque(workload)) is not None:
+            reason = f"{found} changes the proxy of {workload.key} in ways that are not modelled"
+            return [(mask, unknown(Hop.DESTINATION_SIDECAR, reason, key=found))]
+        if workload.proxy is Proxy.GATEWAY:
+            return self._gateways.arrive(self, index, port, wire=wire, way=way, request=request, mask=mask)
+        modes, known, sidecar = self._known(index, port)
+        if known.own_tls:
+            reason = "the port's own TLS (Sidecar ingress) is not modelled"
+            return [(mask, unknown(Hop.DESTINATION_SIDECAR, reason, key=sidecar))]
+        splits = [
+            self._chain(workload, port, mode, protocol=protocol, wire=wire, way=way, request=request, mask=mask)
+            for mode in modes
+            for protocol in known.protocols
+        ]
+        return possible(splits)
+
+    def _known(self, index: int, port: int) -> tuple[tuple[mutual_tls.Mode, ...], Port, Key | None]:
+        """Return the modes at a port, what its proxy knows of it, and the Sidecar of the workload."""
+        found = self._facts.get((index, port))
+        if found is None:
+            workload = self._world.workloads[index]
+            sidecar = registry.sidecar_of(self._world, workload)
+            modes = mutual_tls.modes(self._world, workload, port)
+            found = (modes, self._registry.port(index, port, sidecar), sidecar.key if sidecar else None)
+            self._facts[index, port] = found
+        return found
+
+    def opaque(self, workload: Workload) -> Key | None:
+        """Return an object that changes the workload's proxy in ways that are not modelled."""
+        if not self._world.opaque:
+            return None
+        root = self._world.mesh.root_namespace
+        for namespace in dict.fromkeys((root, workload.namespace)):
+            for item in self._world.opaque_in.get(namespace, ()):
+                if selects(item.selector, workload.labels):
+                    return item.key
+        return None
+
+    def _chain(
+        self,
+        workload: Workload,
+        port: int,
+        mode: mutual_tls.Mode,
+        *,
+        protocol: Declared,
+        wire: Wire,
+        way: Way,
+        request: Request,
+        mask: int,
+    ) -> Split:
+        refusal = _refused(mode, protocol, wire, way, request)
+        if refusal is not None:
+            return [(mask, refusal)]
+        chains = _chains(protocol, wire, way, request)
+        return possible(
+            [self._filters(workload, port, wire, way=way, request=request, mask=mask, tcp=tcp) for tcp in chains]
+        )
+
+    def _filters(
+        self, workload: Workload, port: int, wire: Wire, *, way: Way, request: Request, mask: int, tcp: bool
+    ) -> Split:
+        """Return what authorization decides, on an HTTP chain or a TCP chain."""
+        hop = Hop.DESTINATION_SIDECAR
+        parts = self.authorized(workload, port, wire, request, mask, tcp=tcp, authenticated=wire is Wire.MUTUAL_TLS)
+        http = None if tcp else request.http
+        return [(part, told(verdict, hop, wire, way, http)) for part, verdict in parts]
+
+    def authorized(
+        self,
+        workload: Workload,
+        port: int,
+        wire: Wire,
+        request: Request,
+        mask: int,
+        *,
+        tcp: bool,
+        authenticated: bool,
+    ) -> list[tuple[int, Verdict]]:
+        """Return what the authorization filters of a proxy decide."""
+        http = None if tcp else request.http
+        applied = self._applied.get((workload.key, tcp))
+        if applied is None:
+            applied = self._authorization.applied(workload, tcp=tcp)
+            self._applied[workload.key, tcp] = applied
+        path = paths.normalized(http.path, self._world.mesh.normalization) if http is not None else ""
+        if path is None:
+            reason = "Envoy refuses the path of the request"
+            return [(mask, Verdict(outcome=Outcome.DENIED, object=None, rule=None, reason=reason))]
+        arrival = Arrival(
+            port=port,
+            authenticated=authenticated,
+            http=http,
+            path=path,
+            sni=request.outer_sni if wire is not Wire.PLAINTEXT else "",
+            addresses=workload.addresses,
+            client_unknown=bool(request.forwarded),
+        )
+        return self._authorization.decide(applied, arrival, mask)
+
+
+def told(verdict: Verdict, hop: Hop, wire: Wire, way: Way, http: Http | None) -> Answer:
+    """Return a verdict as an answer."""
+    denied = Seen.FORBIDDEN_403 if http is not None else closed(way)
+    seen = {Outcome.ALLOWED: Seen.ANSWER, Outcome.DENIED: denied}.get(verdict.outcome, Seen.UNKNOWN)
+    transport = _TRANSPORT[wire]
+    who = "with the caller's identity" if wire is Wire.MUTUAL_TLS else "without any identity of the caller"
+    return Answer(
+        outcome=verdict.outcome,
+        seen=seen,
+        decided_by=Decider(hop=hop, object=verdict.object, rule=verdict.rule),
+        reasons=(f"it arrives over {wire.value}, {who}", verdict.reason),
+        transport=transport,
+    )
+
+
+def _chains(protocol: Declared, wire: Wire, way: Way, request: Request) -> tuple[bool, ...]:
+    """Return the kinds of filter chain (True for TCP) that may take the connection.
+
+    Sniffing tells HTTP from the rest in plaintext. Over mutual TLS it goes by what the client's proxy says in ALPN,
+    which depends on Istio's own build of Envoy.
+    """
+    if protocol is Declared.HTTP:
+        return (False,)
+    if protocol is not Declared.UNDECLARED or request.http is None:
+        return (True,)
+    if wire is Wire.MUTUAL_TLS:
+        return (False, True) if way is Way.HTTP_PROXY else (True,)
+    return (False,)
+
+
+def _refused(mode: mutual_tls.Mode, protocol: Declared, wire: Wire, way: Way, request: Request) -> Answer | None:
+    """Return the answer when no filter chain takes the connection, or the one that does cannot read it."""
+    hop, key = Hop.DESTINATION_SIDECAR, mode.object
+    if mode.mode is Mtls.STRICT and wire is not Wire.MUTUAL_TLS:
+        reason = f"the port takes mutual TLS only, and {wire.value} arrives"
+        return answer(Outcome.DENIED, hop, reason, seen=closed(way), key=key)
+    if mode.mode is Mtls.DISABLE and wire is Wire.MUTUAL_TLS:
+        reason = "the port takes no mutual TLS, and the client's proxy speaks it"
+        return answer(Outcome.DENIED, hop, reason, seen=closed(way), key=key)
+    if protocol is Declared.HTTP and wire is Wire.TLS:
+        reason = "the port is declared HTTP, and TLS arrives that is not of the mesh"
+        return answer(Outcome.DENIED, hop, reason, seen=closed(way), key=key)
+    if protocol is Declared.HTTP and request.http is None:
+        reason = "the port is declared HTTP, and something else arrives"
+        return answer(Outcome.DENIED, hop, reason, seen=closed(way))
+    return None
+
+
+def _unproxied(workload: Workload, wire: Wire, way: Way, port: int) -> Answer:
+    why = "it has no proxy" if workload.proxy is Proxy.NONE else f"its proxy does not take port {port}"
+    if wire is Wire.MUTUAL_TLS:
+        reason = f"mutual TLS arrives at {workload.key}, and {why}"
+        return answer(Outcome.DENIED, Hop.DESTINATION, reason, seen=closed(way), key=workload.key)
+    return _reached(wire, f"{workload.key} answers itself: {why}")
+
+
+def _reached(wire: Wire, reason: str) -> Answer:
+    return answer(Outcome.ALLOWED, Hop.DESTINATION, reason, seen=Seen.ANSWER, transport=_TRANSPORT[wire])
+
+
+def _guarded(machine: str, let: bool | None, hop: Hop, way: Way) -> Answer:
+    key = Key(kind="NetworkSecurityGroup", namespace="", name=machine)
+    if let is None:
+        return unknown(hop, f"the security group of {machine} goes by addresses that the objects do not say", key=key)
+    reason = f"no rule of the security group of {machine} lets it through"
+    return answer(Outcome.DENIED, hop, reason, seen=unreachable(way, Seen.TIMEOUT), key=key)
+
+
+def captured(workload: Workload, port: int) -> bool:
+    """Return whether a workload's proxy takes inbound connections to a port."""
+    capture = workload.capture
+    if port in _UNCAPTURED or port in capture.excluded_inbound:
+        return False
+    return capture.included_inbound is None or port in capture.included_inbound
+
+
+def _is_address(text: str) -> bool:
+    return (bool(text) and all(part.isdigit() for part in text.split("."))) or ":" in text
+
+
+def application_of(protocol: Declared) -> Application:
+    """Return what a client speaks to a port that declares a protocol."""
+    return {Declared.HTTP: Application.HTTP, Declared.TLS: Application.TLS}.get(protocol, Application.TCP)

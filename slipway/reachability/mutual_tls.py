@@ -1,0 +1,74 @@
+"""Which mode of mutual TLS holds at a port of a workload.
+
+Source: istio 1.29.1 pilot/pkg/security/authn/policy_applier.go, ComposePeerAuthentication, and
+pilot/pkg/model/authentication.go. The oldest policy wins where several could; manifests have no age, so policies
+that differ leave the mode open.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from slipway.reachability.answers import Key
+from slipway.reachability.objects import Mtls, PeerAuthentication, Workload
+from slipway.reachability.world import World, selects
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mode:
+    """A mode and the policy that states it, None for the default."""
+
+    mode: Mtls
+    object: Key | None
+
+
+_DEFAULT = Mode(mode=Mtls.PERMISSIVE, object=None)
+
+
+def modes(world: World, workload: Workload, port: int) -> tuple[Mode, ...]:
+    """Return the mode at a workload's port; several when policies of one scope differ. Never ``UNSET``."""
+    namespace = world.peer_authentications_in.get(workload.namespace, [])
+    own = workload.namespace != world.mesh.root_namespace
+    meshwide = _unselected(world.peer_authentications_in.get(world.mesh.root_namespace, []))
+    parents = _stated(meshwide, (_DEFAULT,))
+    if not own:
+        return parents
+    parents = _stated(_unselected(namespace), parents)
+    selected = [item for item in namespace if item.selector and selects(item.selector, workload.labels)]
+    if not selected:
+        return parents
+    found: list[Mode] = []
+    for item in selected:
+        whole = parents if item.mode is Mtls.UNSET else (Mode(mode=item.mode, object=item.key),)
+        stated = item.ports.get(port, Mtls.UNSET)
+        found += whole if stated is Mtls.UNSET else (Mode(mode=stated, object=item.key),)
+    return _distinct(found)
+
+
+def namespace_mode(world: World, namespace: str) -> tuple[Mode, ...]:
+    """Return what the policies of the mesh and of a whole namespace say, which clients go by.
+
+    Source: istio 1.29.1 pilot/pkg/model/push_context.go, BestEffortInferServiceMTLSMode.
+    """
+    parents = _stated(_unselected(world.peer_authentications_in.get(world.mesh.root_namespace, [])), (_DEFAULT,))
+    if namespace == world.mesh.root_namespace:
+        return parents
+    return _stated(_unselected(world.peer_authentications_in.get(namespace, [])), parents)
+
+
+def _unselected(items: Iterable[PeerAuthentication]) -> list[PeerAuthentication]:
+    return [item for item in items if not item.selector]
+
+
+def _stated(items: list[PeerAuthentication], parents: tuple[Mode, ...]) -> tuple[Mode, ...]:
+    found: list[Mode] = []
+    for item in items:
+        found += parents if item.mode is Mtls.UNSET else (Mode(mode=item.mode, object=item.key),)
+    return _distinct(found) if items else parents
+
+
+def _distinct(found: list[Mode]) -> tuple[Mode, ...]:
+    """Return one entry per mode, in the order of the policies' names."""
+    by_mode: dict[Mtls, Mode] = {}
+    for item in sorted(found, key=lambda item: str(item.object)):
+        by_mode.setdefault(item.mode, item)
+    return tuple(by_mode.values())

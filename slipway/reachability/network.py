@@ -1,0 +1,195 @@
+"""NetworkPolicy at both ends of a connection, for many callers at once.
+
+Source: Kubernetes 1.34 networking.k8s.io/v1 NetworkPolicySpec; kube-router compares after the Service's address was
+replaced by the endpoint's, and answers a refused connection with an ICMP error.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from slipway.reachability import places
+from slipway.reachability.answers import Key, Seen
+from slipway.reachability.callers import Callers, Some
+from slipway.reachability.objects import LabelSelector, NetworkPolicy, Peer, PolicyPort, PolicyRule, Workload
+from slipway.reachability.world import Engine, World
+
+REFUSAL = {Engine.KUBE_ROUTER: Seen.REFUSED, Engine.CILIUM: Seen.TIMEOUT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """Who of ``callers`` gets through; ``key`` is a policy that isolates them, None when none does."""
+
+    callers: int
+    through: Some
+    key: Key | None
+
+
+class NetworkPolicies:
+    """Decides for one world and one list of callers; selectors are compared once."""
+
+    def __init__(self, world: World, callers: Callers) -> None:
+        self._world = world
+        self._callers = callers
+        self._engine = world.engine
+        self._peers: dict[tuple[int, str], Some] = {}
+        self._positions = {
+            caller.workload: index for index, caller in enumerate(callers.list) if caller.workload is not None
+        }
+
+    def into(self, workload: Workload, port: int, mask: int) -> Passage:
+        """Return which callers of ``mask`` reach a pod's port, by the policies of the pod."""
+        everybody = Passage(callers=mask, through=Some(must=mask, may=mask), key=None)
+        if self._engine is Engine.NONE or workload.machine or workload.host_network:
+            return everybody
+        policies = [
+            item
+            for item in self._world.network_policies_in.get(workload.namespace, ())
+            if item.ingress is not None and selector_matches(item.pods, workload.labels)
+        ]
+        if not policies:
+            return everybody
+        found = Some(must=0, may=0)
+        for policy in policies:
+            for rule in policy.ingress or ():
+                if port_listed(rule, port, workload.ports):
+                    found |= self._from(rule, policy.namespace)
+            if policy.unmodelled:
+                found |= Some(must=0, may=mask)
+        return Passage(callers=mask, through=found.within(mask), key=policies[0].key)
+
+    def _from(self, rule: PolicyRule, namespace: str) -> Some:
+        if not rule.peers:
+            return Some(must=self._callers.everybody, may=self._callers.everybody)
+        found = Some(must=0, may=0)
+        for peer in rule.peers:
+            found |= self._peer(peer, namespace)
+        return found
+
+    def _peer(self, peer: Peer, namespace: str) -> Some:
+        known = self._peers.get((id(peer), namespace))
+        if known is None:
+            known = self._blocked(peer) if peer.block else self._selected(peer, namespace)
+            self._peers[id(peer), namespace] = known
+        return known
+
+    def _blocked(self, peer: Peer) -> Some:
+        found = self._callers.placed_in(peer.block)
+        for block in peer.excepted:
+            found &= self._callers.placed_in(block).other_than(self._callers.everybody)
+        return found
+
+    def _selected(self, peer: Peer, namespace: str) -> Some:
+        found = 0
+        for index, caller in enumerate(self._callers.list):
+            workload = None if caller.workload is None else self._world.workloads[caller.workload]
+            if workload is None or workload.machine or workload.host_network:
+                continue
+            if pod_matches(self._world, peer, namespace, workload):
+                found |= 1 << index
+        return Some(must=found, may=found)
+
+    def out_of(self, target: Workload | None, place: str, port: int, mask: int) -> list[Passage]:
+        """Return who of ``mask`` may open a connection to a workload or a place outside, by their own policies.
+
+        One passage per distinct policy that isolates callers, and one for those that none isolates.
+        """
+        if self._engine is Engine.NONE or not self._world.network_policies:
+            return [Passage(callers=mask, through=Some(must=mask, may=mask), key=None)]
+        passages: list[Passage] = []
+        rest = mask
+        for namespace, policies in self._world.network_policies_in.items():
+            egress = [(number, item) for number, item in enumerate(policies) if item.egress is not None]
+            if not egress:
+                continue
+            groups: dict[tuple[int, ...], int] = {}
+            for index in self._callers_in(namespace, mask):
+                labels = self._callers.list[index].labels
+                applied = tuple(number for number, item in egress if selector_matches(item.pods, labels))
+                if applied:
+                    groups[applied] = groups.get(applied, 0) | 1 << index
+            for applied, group in groups.items():
+                chosen = [policies[number] for number in applied]
+                passages.append(self._leaving(chosen, target, place, port, group))
+                rest &= ~group
+        if rest:
+            passages.append(Passage(callers=rest, through=Some(must=rest, may=rest), key=None))
+        return passages
+
+    def _callers_in(self, namespace: str, mask: int) -> list[int]:
+        found: list[int] = []
+        for index in self._world.workloads_in.get(namespace, ()):
+            workload = self._world.workloads[index]
+            if not workload.machine and not workload.host_network:
+                found.append(index)
+        positions = self._positions
+        return [positions[index] for index in found if index in positions and mask >> positions[index] & 1]
+
+    def _leaving(
+        self, policies: list[NetworkPolicy], target: Workload | None, place: str, port: int, mask: int
+    ) -> Passage:
+        must = may = False
+        for policy in policies:
+            may = may or bool(policy.unmodelled)
+            for rule in policy.egress or ():
+                if not port_listed(rule, port, target.ports if target is not None else {}):
+                    continue
+                surely, possibly = self._towards(rule, policy.namespace, target, place)
+                must, may = must or surely, may or possibly
+        through = Some(must=mask if must else 0, may=mask if must or may else 0)
+        return Passage(callers=mask, through=through, key=policies[0].key)
+
+    def _towards(self, rule: PolicyRule, namespace: str, target: Workload | None, place: str) -> tuple[bool, bool]:
+        """Return whether a rule surely, and whether it possibly names the destination."""
+        if not rule.peers:
+            return True, True
+        must = may = False
+        for peer in rule.peers:
+            if peer.block:
+                inside = places.inside_except(place, peer.block, peer.excepted)
+                must, may = must or inside is True, may or inside is not False
+            elif target is not None and not target.machine and not target.host_network:
+                found = pod_matches(self._world, peer, namespace, target)
+                must, may = must or found, may or found
+        return must, may
+
+
+def port_listed(rule: PolicyRule, port: int, names: Mapping[str, int]) -> bool:
+    """Return whether a rule covers a TCP port; ``names`` are the destination's named ports."""
+    return not rule.ports or any(_port_matches(item, port, names) for item in rule.ports)
+
+
+def _port_matches(item: PolicyPort, port: int, names: Mapping[str, int]) -> bool:
+    if item.protocol != "TCP":
+        return False
+    if item.port is None:
+        return True
+    if isinstance(item.port, str):
+        return names.get(item.port) == port
+    return item.port <= port <= (item.end or item.port)
+
+
+def pod_matches(world: World, peer: Peer, namespace: str, workload: Workload) -> bool:
+    """Return whether a peer of a policy in ``namespace`` names the pod."""
+    if peer.namespaces is None:
+        if workload.namespace != namespace:
+            return False
+    elif not selector_matches(peer.namespaces, world.namespaces.get(workload.namespace, {})):
+        return False
+    return peer.pods is None or selector_matches(peer.pods, workload.labels)
+
+
+def selector_matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
+    """Return whether a Kubernetes label selector matches."""
+    if any(labels.get(key) != value for key, value in selector.labels.items()):
+        return False
+    for item in selector.expressions:
+        holds = {
+            "In": labels.get(item.key) in item.values,
+            "NotIn": labels.get(item.key) not in item.values,
+            "Exists": item.key in labels,
+            "DoesNotExist": item.key not in labels,
+        }.get(item.operator, False)
+        if not holds:
+            return False
+    return True

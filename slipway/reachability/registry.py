@@ -1,0 +1,135 @@
+"""Which workloads stand behind a service, and what a workload's ports are.
+
+Source: istio 1.29.1 pilot/pkg/serviceregistry/kube/controller/endpointslice.go and serviceentry/conversion.go:
+Services select pods and WorkloadEntries of their namespace by labels; ServiceEntries do the same with their selector.
+"""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from slipway.reachability.objects import Protocol, Service, ServicePort, Sidecar, Workload
+from slipway.reachability.world import World, selects
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One endpoint of a service: a workload of the world, or only an address; ``labels`` choose subsets."""
+
+    workload: int | None
+    address: str
+    port: int
+    labels: Mapping[str, str] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """What a workload's port is to its own proxy: ``protocols`` of the services that lead there, or UNDECLARED."""
+
+    protocols: tuple[Protocol, ...]
+    own_tls: bool = False
+    elsewhere: bool = False
+
+
+class Registry:
+    """Finds endpoints of services and services of workloads; remembers both."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._targets: dict[tuple[str, str, bool, int], tuple[Target, ...]] = {}
+
+    def targets(self, service: Service, port: ServicePort) -> tuple[Target, ...]:
+        """Return the endpoints of one port of a service."""
+        key = (service.hostname, service.namespace, service.kubernetes, port.number)
+        found = self._targets.get(key)
+        if found is None:
+            found = self._selected(service, port) + self._written(service, port)
+            self._targets[key] = found
+        return found
+
+    def _selected(self, service: Service, port: ServicePort) -> tuple[Target, ...]:
+        if not service.selector:
+            return ()
+        found: list[Target] = []
+        for index in self._world.selected(service.namespace, service.selector):
+            workload = self._world.workloads[index]
+            number = target_port(workload, port)
+            if number is not None:
+                address = workload.addresses[0] if workload.addresses else ""
+                found.append(Target(workload=index, address=address, port=number, labels=workload.labels))
+        return tuple(found)
+
+    def _written(self, service: Service, port: ServicePort) -> tuple[Target, ...]:
+        found: list[Target] = []
+        for item in service.endpoints:
+            number = item.ports.get(port.name, port.target if isinstance(port.target, int) else port.number)
+            index = self._world.workload_at.get(item.address)
+            found.append(Target(workload=index, address=item.address, port=number, labels=item.labels))
+        return tuple(found)
+
+    @functools.cached_property
+    def _ports(self) -> dict[int, dict[int, set[Protocol]]]:
+        """Protocols by workload and port, of every service that leads there."""
+        found: dict[int, dict[int, set[Protocol]]] = {}
+        for service in self._world.services:
+            for port in service.ports:
+                if port.protocol is Protocol.UDP or service.external_name:
+                    continue
+                for target in self.targets(service, port):
+                    if target.workload is not None:
+                        found.setdefault(target.workload, {}).setdefault(target.port, set()).add(port.protocol)
+        return found
+
+    def port(self, index: int, number: int, sidecar: Sidecar | None) -> Port:
+        """Return what a proxy knows of its workload's port; a Sidecar's ingress listeners replace Services.
+
+        Source: istio 1.29.1 pilot/pkg/networking/core/listener_inbound.go, buildInboundChainConfigs.
+        """
+        if sidecar is not None and sidecar.ingress:
+            for item in sidecar.ingress:
+                if item.port == number:
+                    elsewhere = not item.default_endpoint.endswith(f":{number}") and bool(item.default_endpoint)
+                    return Port(protocols=(item.protocol,), own_tls=item.own_tls, elsewhere=elsewhere)
+            return Port(protocols=(Protocol.UNDECLARED,))
+        found = self._ports.get(index, {}).get(number)
+        if not found:
+            return Port(protocols=(Protocol.UNDECLARED,))
+        return Port(protocols=tuple(sorted(found, key=lambda item: item.value)))
+
+
+def leading_to(world: World, index: int, port: int) -> list[tuple[Service, ServicePort]]:
+    """Return the services, and their ports, that lead to a port of a workload."""
+    known = Registry(world)
+    return [
+        (service, item)
+        for service in world.services
+        for item in service.ports
+        if any((target.workload, target.port) == (index, port) for target in known.targets(service, item))
+    ]
+
+
+def target_port(workload: Workload, port: ServicePort) -> int | None:
+    """Return the workload's port behind a service's port; None when it has no port of the name asked for.
+
+    A machine's port map goes by the service port's name and beats the target port.
+    """
+    if workload.machine:
+        if port.name in workload.ports:
+            return workload.ports[port.name]
+        return port.target if isinstance(port.target, int) else port.number
+    return workload.ports.get(port.target) if isinstance(port.target, str) else port.target
+
+
+def sidecar_of(world: World, workload: Workload) -> Sidecar | None:
+    """Return the Sidecar that a workload's proxy uses, None for the default scope.
+
+    Source: istio 1.29.1 pilot/pkg/model/push_context.go, doGetSidecarScope: with a selector first, then the
+    namespace's, then the root namespace's without a selector.
+    """
+    for item in world.sidecars_in.get(workload.namespace, ()):
+        if selects(item.selector, workload.labels):
+            return item
+    if workload.namespace == world.mesh.root_namespace:
+        return None
+    root = world.sidecars_in.get(world.mesh.root_namespace, ())
+    return next((item for item in root if not item.selector), None)

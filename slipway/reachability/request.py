@@ -1,0 +1,36 @@
+"""A request as a proxy meets it."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from slipway.reachability.questions import Application
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Http:
+    """The HTTP part: ``path`` as sent, ``headers`` with names in lower case."""
+
+    method: str
+    path: str
+    host: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What travels: ``http`` None means that a proxy cannot read it as HTTP; ``sni`` is of the client's own TLS.
+
+    ``outer_sni`` is the server name of the TLS on the wire, the mesh's or the client's own; empty in plaintext.
+    ``forwarded`` is the client's address where a gateway states it, empty where nobody did.
+    """
+
+    application: Application
+    http: Http | None
+    sni: str = ""
+    outer_sni: str = ""
+    forwarded: str = ""
+
+    def carried(self, outer_sni: str) -> "Request":
+        """Return the request on a wire whose TLS has this server name."""
+        return dataclasses.replace(self, outer_sni=outer_sni)

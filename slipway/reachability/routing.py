@@ -1,0 +1,223 @@
+"""Which route of a VirtualService a request takes, for clients that may differ in their labels.
+
+Source: istio 1.29.1 pilot/pkg/networking/core/route/route.go (matches become Envoy's routes, in order; prefixes end
+at a slash only when they say so), tls.go for TLS and TCP.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from slipway.reachability import paths, strings
+from slipway.reachability.answers import Answer, Hop, Key, Outcome, Seen
+from slipway.reachability.callers import Callers, Some, members
+from slipway.reachability.objects import Route, RouteDestination, RouteMatch, Service, TextMatch, VirtualService
+from slipway.reachability.request import Http, Request
+from slipway.reachability.split import answer, unknown
+from slipway.reachability.world import selects
+
+_REDIRECTS = {301: Seen.REDIRECT_301}
+_STATUSES = {403: Seen.FORBIDDEN_403, 404: Seen.NOT_FOUND_404, 503: Seen.UNAVAILABLE_503, 401: Seen.UNAUTHORIZED_401}
+_SUCCESS = range(200, 300)
+_UNSURE = None
+Truth = bool | None  # None: the question does not say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The callers that take a route: surely, or possibly."""
+
+    callers: Some
+    route: Route
+
+
+def gateways_allow(match: RouteMatch, gateways: frozenset[str]) -> bool:
+    """Return whether a match holds at one of these gateways (``mesh`` for sidecars)."""
+    return not match.gateways or bool(gateways & set(match.gateways))
+
+
+def http_routes(
+    service: VirtualService,
+    request: Http,
+    *,
+    port: int,
+    gateways: frozenset[str],
+    callers: Callers,
+    mask: int,
+    normalization: str,
+) -> list[Chosen]:
+    """Return the routes that callers of ``mask`` take, in order; callers in none of them get 404."""
+    rest = Some(must=mask, may=mask)
+    found: list[Chosen] = []
+    path = paths.normalized(request.path, normalization) or ""
+    for route in service.http:
+        chosen = _chosen(
+            route, lambda match: _http(match, request, path), port, gateways=gateways, callers=callers, mask=rest.may
+        )
+        chosen &= rest
+        if chosen.may:
+            found.append(Chosen(callers=chosen, route=route))
+            rest = Some(must=rest.must & ~chosen.may, may=rest.may & ~chosen.must)
+    return found
+
+
+def connection_routes(
+    routes: Iterable[Route], request: Request, *, port: int, gateways: frozenset[str], callers: Callers, mask: int
+) -> list[Chosen]:
+    """Return the TLS or TCP routes that callers of ``mask`` take; TLS routes name server names."""
+    rest = Some(must=mask, may=mask)
+    found: list[Chosen] = []
+    for route in routes:
+        chosen = (
+            _chosen(
+                route,
+                lambda match: _connection(match, request),
+                port,
+                gateways=gateways,
+                callers=callers,
+                mask=rest.may,
+            )
+            & rest
+        )
+        if chosen.may:
+            found.append(Chosen(callers=chosen, route=route))
+            rest = Some(must=rest.must & ~chosen.may, may=rest.may & ~chosen.must)
+    return found
+
+
+def _chosen(
+    route: Route,
+    holds: Callable[[RouteMatch], Truth],
+    port: int,
+    *,
+    gateways: frozenset[str],
+    callers: Callers,
+    mask: int,
+) -> Some:
+    if not route.matches:
+        return Some(must=mask, may=mask)
+    found = Some(must=0, may=0)
+    for match in route.matches:
+        if not gateways_allow(match, gateways) or (match.port is not None and match.port != port):
+            continue
+        truth = holds(match)
+        if truth is False:
+            continue
+        group = _clients(match, callers, mask)
+        found |= Some(must=group if truth and not match.unmodelled else 0, may=group)
+    return found
+
+
+def _clients(match: RouteMatch, callers: Callers, mask: int) -> int:
+    if not match.source_labels and not match.source_namespace:
+        return mask
+    found = 0
+    for index in members(mask):
+        caller = callers.list[index]
+        if match.source_namespace in {"", caller.namespace} and selects(match.source_labels, caller.labels):
+            found |= 1 << index
+    return found
+
+
+def _connection(match: RouteMatch, request: Request) -> Truth:
+    if match.sni_hosts and not any(strings.host_covers(host, request.sni) for host in match.sni_hosts):
+        return False
+    return _UNSURE if match.destination_subnets else True
+
+
+def _http(match: RouteMatch, request: Http, path: str) -> Truth:
+    truths: list[Truth] = []
+    if match.uri is not None:
+        own, text = (path.lower(), match.uri.text.lower()) if match.ignore_uri_case else (path, match.uri.text)
+        truths.append(_compare(TextMatch(kind=match.uri.kind, text=text), own))
+    if match.method is not None:
+        truths.append(_compare(match.method, request.method))
+    if match.authority is not None:
+        truths.append(_compare(match.authority, request.host))
+    truths += [_headers(name, item, request.headers) for name, item in match.headers.items()]
+    truths += [_inverse(_headers(name, item, request.headers)) for name, item in match.without_headers.items()]
+    query = _query(request.path)
+    truths += [_parameter(query.get(name), item) for name, item in match.query.items()]
+    if False in truths:
+        return False
+    return _UNSURE if None in truths else True
+
+
+def _inverse(truth: Truth) -> Truth:
+    return None if truth is None else not truth
+
+
+def _headers(name: str, match: TextMatch | None, headers: Mapping[str, str]) -> Truth:
+    if name.startswith("@request.auth."):
+        return _UNSURE
+    value = headers.get(name)
+    if value is None:
+        return False
+    return True if match is None else _compare(match, value)
+
+
+def _parameter(value: str | None, match: TextMatch | None) -> Truth:
+    if value is None:
+        return False
+    return True if match is None else _compare(match, value)
+
+
+def _query(path: str) -> dict[str, str]:
+    text = path.partition("?")[2].partition("#")[0]
+    pairs = [part.partition("=") for part in text.split("&") if part]
+    return {name: value for name, _, value in reversed(pairs)}
+
+
+def _compare(match: TextMatch, value: str) -> Truth:
+    if match.kind == "exact":
+        return value == match.text
+    if match.kind == "prefix":
+        return value.startswith(match.text)
+    compiled = strings.regex(match.text)
+    return _UNSURE if compiled is None else compiled.fullmatch(value) is not None
+
+
+def immediate_answer(route: Route, key: Key, hop: Hop) -> Answer | None:
+    """Return the answer of a route that a proxy gives itself, None for one that leads on."""
+    if route.unmodelled or route.fault:
+        what = "injects faults" if route.fault else f"has fields that are not modelled: {', '.join(route.unmodelled)}"
+        return unknown(hop, f"a route of {key} {what}", key=key)
+    if route.redirect is not None:
+        seen = _REDIRECTS.get(route.redirect, Seen.OTHER_STATUS)
+        return answer(Outcome.DENIED, hop, f"{key} redirects ({route.redirect})", seen=seen, key=key)
+    if route.direct is not None:
+        seen = Seen.ANSWER if route.direct in _SUCCESS else _STATUSES.get(route.direct, Seen.OTHER_STATUS)
+        return answer(Outcome.DENIED, hop, f"{key} answers itself ({route.direct})", seen=seen, key=key)
+    return None
+
+
+def used(destinations: tuple[RouteDestination, ...]) -> list[RouteDestination]:
+    """Return the destinations that get requests: with several, those without weight get none."""
+    if len(destinations) == 1:
+        return list(destinations)
+    return [item for item in destinations if item.weight] or list(destinations)
+
+
+def rewritten(request: Request, route: Route) -> Request:
+    """Return the request as a route's rewrite leaves it."""
+    if request.http is None or not (route.rewrite_authority or route.rewrite_uri):
+        return request
+    path = request.http.path
+    if route.rewrite_uri:
+        matched = next((item.uri for item in route.matches if item.uri is not None), None)
+        prefix = matched is not None and matched.kind == "prefix" and path.startswith(matched.text)
+        path = route.rewrite_uri + (path[len(matched.text) :] if prefix and matched is not None else "")
+    http = Http(
+        method=request.http.method,
+        path=path,
+        host=route.rewrite_authority or request.http.host,
+        headers=request.http.headers,
+    )
+    return dataclasses.replace(request, http=http)
+
+
+def destination_port(item: RouteDestination, service: Service, dialled: int) -> int:
+    """Return the port that a route leads to: stated, the only one of the service, or the one dialled."""
+    if item.port is not None:
+        return item.port
+    return service.ports[0].number if len(service.ports) == 1 else dialled

@@ -1,0 +1,90 @@
+"""Answers for many callers: parts of a mask that do not overlap, each with one answer."""
+
+from slipway.reachability.answers import Answer, Decider, Hop, Key, Outcome, Seen, Transport
+
+Split = list[tuple[int, Answer]]
+
+
+def answer(
+    outcome: Outcome,
+    hop: Hop,
+    reason: str,
+    *,
+    seen: Seen = Seen.UNKNOWN,
+    key: Key | None = None,
+    rule: int | None = None,
+    transport: Transport = Transport.NONE,
+) -> Answer:
+    """Return an answer with one reason."""
+    decider = Decider(hop=hop, object=key, rule=rule)
+    return Answer(outcome=outcome, seen=seen, decided_by=decider, reasons=(reason,), transport=transport)
+
+
+def unknown(hop: Hop, reason: str, *, key: Key | None = None) -> Answer:
+    """Return an answer that says why there is none."""
+    return answer(Outcome.UNKNOWN, hop, reason, key=key)
+
+
+def possible(splits: list[Split]) -> Split:
+    """Return what holds whichever of ``splits`` is the real one: where they differ, the answer is unknown.
+
+    What a client sees may differ while the outcome does not; the first answer then stands, with that left open.
+    """
+    if not splits:
+        raise ValueError("no split to choose from")
+    if len(splits) == 1:
+        return splits[0]
+    found = splits[0]
+    for other in splits[1:]:
+        refined: Split = []
+        for mask, first in found:
+            for other_mask, second in other:
+                if both := mask & other_mask:
+                    refined.append((both, _either(first, second)))
+        found = refined
+    return joined(found)
+
+
+def _either(first: Answer, second: Answer) -> Answer:
+    if first is second or first == second:
+        return first
+    if first.outcome is second.outcome:
+        seen = first.seen if first.seen is second.seen else Seen.UNKNOWN
+        transport = first.transport if first.transport is second.transport else Transport.NONE
+        return Answer(
+            outcome=first.outcome,
+            seen=seen,
+            decided_by=first.decided_by,
+            reasons=first.reasons,
+            transport=transport,
+        )
+    reasons = tuple(dict.fromkeys(("it depends on what the objects do not say", *first.reasons, *second.reasons)))
+    worse = first if first.outcome is Outcome.DENIED else second
+    return Answer(outcome=Outcome.UNKNOWN, seen=Seen.UNKNOWN, decided_by=worse.decided_by, reasons=reasons)
+
+
+def joined(split: Split) -> Split:
+    """Return the same split with equal answers in one part."""
+    if len(split) <= 1:
+        return split
+    found: dict[Answer, int] = {}
+    for mask, item in split:
+        found[item] = found.get(item, 0) | mask
+    return [(mask, item) for item, mask in found.items()]
+
+
+def with_reason(split: Split, reason: str) -> Split:
+    """Return the split with a reason in front of each answer's own."""
+    return [
+        (
+            mask,
+            Answer(
+                outcome=item.outcome,
+                seen=item.seen,
+                decided_by=item.decided_by,
+                reasons=(reason, *item.reasons),
+                transport=item.transport,
+            ),
+        )
+        for mask, item in split
+    ]

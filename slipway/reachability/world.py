@@ -1,0 +1,173 @@
+"""Everything that was read, with the ways to find it."""
+
+import enum
+import functools
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from slipway.manifests.nsg import NsgRule
+from slipway.reachability.mesh_config import MeshConfig
+from slipway.reachability.objects import (
+    AuthorizationPolicy,
+    DestinationRule,
+    Gateway,
+    NetworkPolicy,
+    Opaque,
+    PeerAuthentication,
+    RequestAuthentication,
+    Service,
+    Sidecar,
+    VirtualService,
+    Workload,
+)
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+class Engine(enum.Enum):
+    """What enforces NetworkPolicy; they differ in what a refused client sees."""
+
+    KUBE_ROUTER = "kube-router"
+    CILIUM = "cilium"
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """All objects that decide, each kind sorted by namespace and name; indices are built when they are asked for.
+
+    ``namespaces`` are labels by name; ``nsg`` security group rules by the name of a machine.
+    ``pod_network`` is the CIDR block of pods whose own addresses are not known, ``virtual_network`` the blocks that
+    security groups take for their own network; both empty when not known. Without slots, because the indices are
+    kept beside the fields.
+    """
+
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    workloads: tuple[Workload, ...] = ()
+    services: tuple[Service, ...] = ()
+    peer_authentications: tuple[PeerAuthentication, ...] = ()
+    authorization_policies: tuple[AuthorizationPolicy, ...] = ()
+    request_authentications: tuple[RequestAuthentication, ...] = ()
+    sidecars: tuple[Sidecar, ...] = ()
+    destination_rules: tuple[DestinationRule, ...] = ()
+    virtual_services: tuple[VirtualService, ...] = ()
+    gateways: tuple[Gateway, ...] = ()
+    network_policies: tuple[NetworkPolicy, ...] = ()
+    opaque: tuple[Opaque, ...] = ()
+    nsg: Mapping[str, tuple[NsgRule, ...]] = field(default_factory=dict)
+    engine: Engine = Engine.KUBE_ROUTER
+    pod_network: str = ""
+    virtual_network: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def index_of(self) -> dict[tuple[str, str], int]:
+        """Positions of workloads by namespace and name, their further names included."""
+        found: dict[tuple[str, str], int] = {}
+        for index, item in enumerate(self.workloads):
+            for name in item.names:
+                found.setdefault((item.namespace, name), index)
+        for index, item in enumerate(self.workloads):
+            found[item.namespace, item.name] = index
+        return found
+
+    @functools.cached_property
+    def workloads_in(self) -> dict[str, list[int]]:
+        """Positions of workloads by namespace."""
+        return _grouped((item.namespace, index) for index, item in enumerate(self.workloads))
+
+    @functools.cached_property
+    def workloads_by_label(self) -> dict[tuple[str, str, str], list[int]]:
+        """Positions of workloads by namespace, label and value."""
+        return _grouped(
+            ((item.namespace, key, value), index)
+            for index, item in enumerate(self.workloads)
+            for key, value in item.labels.items()
+        )
+
+    @functools.cached_property
+    def workload_at(self) -> dict[str, int]:
+        """Positions of workloads by address, without those on the host's network."""
+        return {
+            address: index
+            for index, item in enumerate(self.workloads)
+            if not item.host_network
+            for address in item.addresses
+        }
+
+    @functools.cached_property
+    def services_by_host(self) -> dict[str, list[Service]]:
+        """Services by their full name; several when ServiceEntries share it."""
+        return _grouped((item.hostname, item) for item in self.services)
+
+    @functools.cached_property
+    def services_in(self) -> dict[str, list[Service]]:
+        """Services by namespace."""
+        return _grouped((item.namespace, item) for item in self.services)
+
+    @functools.cached_property
+    def service_at(self) -> dict[str, Service]:
+        """Services by virtual address."""
+        return {address: item for item in self.services for address in item.addresses}
+
+    @functools.cached_property
+    def peer_authentications_in(self) -> dict[str, list[PeerAuthentication]]:
+        """PeerAuthentications by namespace."""
+        return _grouped((item.namespace, item) for item in self.peer_authentications)
+
+    @functools.cached_property
+    def authorization_in(self) -> dict[str, list[AuthorizationPolicy]]:
+        """AuthorizationPolicies by namespace."""
+        return _grouped((item.namespace, item) for item in self.authorization_policies)
+
+    @functools.cached_property
+    def request_authentications_in(self) -> dict[str, list[RequestAuthentication]]:
+        """RequestAuthentications by namespace."""
+        return _grouped((item.namespace, item) for item in self.request_authentications)
+
+    @functools.cached_property
+    def sidecars_in(self) -> dict[str, list[Sidecar]]:
+        """Sidecars by namespace, those with a selector first."""
+        ordered = sorted(self.sidecars, key=lambda item: not item.selector)
+        return _grouped((item.namespace, item) for item in ordered)
+
+    @functools.cached_property
+    def network_policies_in(self) -> dict[str, list[NetworkPolicy]]:
+        """NetworkPolicies by namespace."""
+        return _grouped((item.namespace, item) for item in self.network_policies)
+
+    @functools.cached_property
+    def opaque_in(self) -> dict[str, list[Opaque]]:
+        """Objects that are not modelled by namespace."""
+        return _grouped((item.namespace, item) for item in self.opaque)
+
+    def identity(self, item: Workload) -> str:
+        """Return the SPIFFE URI in a workload's certificate."""
+        return f"spiffe://{self.mesh.trust_domain}/ns/{item.namespace}/sa/{item.service_account}"
+
+    def addressed(self, service: Service) -> bool:
+        """Return whether proxies have listeners of a service's own address, so that others keep their ports."""
+        return service.kubernetes or bool(service.addresses) or (service.allocated and self.mesh.dns_capture)
+
+    def selected(self, namespace: str, selector: Mapping[str, str]) -> list[int]:
+        """Return the positions of a namespace's workloads whose labels hold all of ``selector``, in order."""
+        if not selector:
+            return self.workloads_in.get(namespace, [])
+        lists = [self.workloads_by_label.get((namespace, key, value), []) for key, value in selector.items()]
+        shortest = min(lists, key=len)
+        return [index for index in shortest if selects(selector, self.workloads[index].labels)]
+
+
+def selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Return whether ``labels`` hold every entry of ``selector``."""
+    return all(labels.get(key) == value for key, value in selector.items())
+
+
+def _grouped(pairs: Iterable[tuple[_K, _V]]) -> dict[_K, list[_V]]:
+    found: dict[_K, list[_V]] = defaultdict(list)
+    for key, value in pairs:
+        found[key].append(value)
+    return dict(found)

@@ -1,0 +1,89 @@
+"""Everything that a machine's user-data is made from."""
+
+from dataclasses import dataclass
+
+from slipway.manifests import guard
+from slipway.mesh import model
+
+CLUSTER = "Kubernetes"  # istiod's own default. Source: istio 1.29.1, pkg/config/constants `DefaultClusterName`
+CONTROL_PLANE_PORT = 15012
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSource:
+    """Where a machine fetches its short-lived token with its own identity.
+
+    ``metadata_url`` is the platform's metadata endpoint (``http://169.254.169.254``), ``resource`` the audience
+    for which it is asked there, ``client_id`` chooses one of several identities of the machine (empty: the only
+    one); ``vault_url`` is the key vault and ``secret`` the name of the secret there.
+    """
+
+    metadata_url: str
+    resource: str
+    client_id: str
+    vault_url: str
+    secret: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SidecarPackage:
+    """The Debian package `istio-sidecar`: ``url`` is ``https://`` or ``file:///``, ``sha256`` its digest in hex."""
+
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineArguments:
+    """The inputs of :func:`slipway.machines.user_data.user_data`; nothing in them is secret.
+
+    ``services`` are those that run on the machine, as the declaration states them. ``control_plane`` is the IPv4
+    address by which machines reach istiod; ``cluster`` equals istiod's cluster name, or it refuses the machine's
+    token. ``team_cloud_config`` is the text of the cloud-config that the machine's team wrote, or empty.
+    """
+
+    machine: model.Machine
+    services: tuple[model.Service, ...]
+    mesh_name: str
+    revision: str
+    trust_domain: str
+    cluster: str
+    control_plane: str
+    guard: guard.GuardPolicy
+    token: TokenSource
+    package: SidecarPackage
+    team_cloud_config: str
+
+    @property
+    def control_plane_host(self) -> str:
+        """The name for which istiod of this revision has a certificate.
+
+        Source: istio 1.29.1, pilot/pkg/bootstrap/server.go `getDNSNames`.
+        """
+        return f"istiod-{self.revision}.istio-system.svc"
+
+
+def of(
+    mesh: model.Mesh,
+    *,
+    machine: str,
+    guard_policy: guard.GuardPolicy,
+    token: TokenSource,
+    package: SidecarPackage,
+    team_cloud_config: str,
+) -> MachineArguments:
+    """Return the arguments of one declared machine."""
+    found = mesh.machine(machine)
+    return MachineArguments(
+        machine=found,
+        services=tuple(mesh.service(name) for name in found.services),
+        mesh_name=mesh.name,
+        revision=mesh.revision,
+        trust_domain=mesh.trust_domain,
+        cluster=CLUSTER,
+        control_plane=mesh.network.control_plane,
+        guard=guard_policy,
+        token=token,
+        package=package,
+        team_cloud_config=team_cloud_config,
+    )

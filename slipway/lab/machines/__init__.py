@@ -1,0 +1,1 @@
+"""Machines outside the cluster: systemd containers that boot with real cloud-init user-data."""

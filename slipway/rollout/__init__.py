@@ -1,0 +1,1 @@
+"""Rolling out and proving: probes, checks, verify."""

@@ -1,0 +1,33 @@
+"""`slipway up ENV`: apply the declaration and let running workloads join."""
+
+from pathlib import Path
+
+import click
+
+from slipway.cli import stacks
+
+
+@click.command()
+@click.argument("environment")
+@click.option("--instance", default=None, help="Lab instance; default: the environment's name.")
+def up(environment: str, instance: str | None) -> None:
+    r"""Run `pulumi up` for ENVIRONMENT, then restart declared workloads that run without this revision's sidecar.
+
+    \b
+    A second run changes nothing and says so. Example: slipway up lab
+    """
+    from slipway.cli import environments
+    from slipway.rollout import injection
+    from slipway.world import kubernetes, pulumi
+
+    with stacks.told():
+        mesh = stacks.load(environment)
+    variables = environments.variables(mesh, instance=instance)
+    stack = pulumi.Stack(name=environment, folder=Path(), environment=variables)
+    stack.select()
+    status = stack.attached("up", "--yes", "--skip-preview", "--suppress-permalink=true")
+    if status != 0:
+        raise SystemExit(stacks.EXIT_EFFECT_FAILED)
+    cluster = kubernetes.Cluster(Path(variables["KUBECONFIG"]))
+    for workload in injection.restart_outside_mesh(cluster, mesh):
+        click.echo(f"restarted {workload}: it runs with the sidecar of revision {mesh.revision} now", err=True)

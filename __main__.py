@@ -1,0 +1,40 @@
+"""One environment as a Pulumi program: the stack's name is the environment's."""
+
+import datetime
+import os
+from pathlib import Path
+
+import pulumi
+
+from components import environment, platforms
+from policies.bundles import compiler
+from slipway.diagnostics import DiagnosticsError, render
+from slipway.mesh import loader
+from slipway.world import files
+
+STACKS = Path(__file__).parent / "stacks"
+
+
+def main() -> None:
+    """Compile the declaration and register its resources."""
+    name = pulumi.get_stack()
+    try:
+        sources = files.read_sources(STACKS, name)
+        today = datetime.datetime.now(tz=datetime.UTC).date()
+        examined = loader.examine(sources.mesh, sources.environment, environment_name=name, today=today)
+        mesh = examined.resolved()
+        bundle = compiler.compile_bundle(mesh)
+    except DiagnosticsError as error:
+        raise pulumi.RunError("\n" + render.text(error.diagnostics)) from None
+    for warning in examined.diagnostics:
+        pulumi.log.warn(render.text([warning]))
+    instance = os.environ.get("SLIPWAY_LAB_INSTANCE")
+    platform = platforms.create(mesh, bundle=bundle, folder=STACKS, lab_instance=instance)
+    arguments = environment.EnvironmentArgs(mesh=mesh, bundle=bundle, platform=platform)
+    environment.Environment(name, arguments)
+    for key, value in environment.outputs(mesh).items():
+        pulumi.export(key, value)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Pulumi component resources: one typed argument class each, children parented, outputs registered."""

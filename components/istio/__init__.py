@@ -1,0 +1,1 @@
+"""Istio from its official charts: control plane by revision, gateways."""

@@ -1,0 +1,57 @@
+"""What every platform gives to the mesh above it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pulumi
+
+from components.istio import charts
+from slipway.manifests.nsg import NsgRule
+from slipway.mesh import model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineArgs:
+    """One virtual machine as a platform creates it.
+
+    ``names`` are names that the platform's DNS answers
+    with the machine's address; ``after`` must exist before its first boot.
+    """
+
+    machine: model.Machine
+    nsg: tuple[NsgRule, ...]
+    names: tuple[str, ...]
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Platform(Protocol):
+    """A place with a cluster, machines and certificates. Everything above it is the same code everywhere."""
+
+    @property
+    def kubeconfig(self) -> pulumi.Input[str]:
+        """The path of a kubeconfig, or its content as a secret output."""
+        ...
+
+    @property
+    def cluster(self) -> pulumi.Input[str]:
+        """What identifies the cluster for as long as it lives."""
+        ...
+
+    @property
+    def charts(self) -> charts.Charts:
+        """Where Istio comes from."""
+        ...
+
+    @property
+    def parent(self) -> pulumi.Resource:
+        """The component below which the platform's resources hang."""
+        ...
+
+    def machine(self, args: MachineArgs) -> pulumi.Resource:
+        """Create one virtual machine and return the resource that is done when it has booted."""
+        ...
+
+    def certificate(self, *, host: str, secret: str, namespace: str, after: Sequence[pulumi.Resource]) -> None:
+        """Have a TLS Secret for ``host`` in ``namespace``, its private key never in Pulumi's state."""
+        ...

@@ -1,0 +1,33 @@
+"""One lab for every test that can share it: instance `test`, the example, and everything that `slipway up` makes."""
+
+import json
+import os
+
+import pytest
+import running
+import traces
+
+from slipway.lab import instance as instances
+
+LAST = ("test_healing", "test_taking_down")
+
+
+def pytest_collection_modifyitems(items):
+    """Put tests that kill parts of the shared lab behind all others, and those that end it last."""
+    order = {name: place for place, name in enumerate(LAST, start=1)}
+    items.sort(key=lambda item: order.get(item.path.stem, 0))
+
+
+@pytest.fixture(scope="session")
+def running_lab() -> running.RunningLab:
+    """Return the lab `test`, up with the example and its mesh; a lab that an earlier run left is taken over."""
+    if os.geteuid() != 0:
+        pytest.fail("lab tests need root; run `make test` as root, or deselect them with -m 'not lab'")
+    before = traces.of(running.INSTANCE)
+    found = instances.named(running.INSTANCE)
+    bare = running.RunningLab(instance=found, mesh=running.load_mesh(), variables={}, before=before)
+    running.succeed(bare.slipway("lab", "up", running.INSTANCE, "--example", timeout_s=3000))
+    printed = running.succeed(bare.slipway("env", "lab", "--instance", running.INSTANCE, "--json"))
+    lab = running.RunningLab(instance=found, mesh=bare.mesh, variables=json.loads(printed.stdout), before=before)
+    running.succeed(lab.slipway("up", "lab", "--instance", running.INSTANCE))
+    return lab

@@ -1,0 +1,86 @@
+"""No token and no private key is where it does not belong."""
+
+import base64
+import re
+from pathlib import Path
+
+import pytest
+
+from slipway.lab.machines import api
+from slipway.world import kubernetes
+
+pytestmark = pytest.mark.lab
+
+SECRET = kubernetes.Kind(api_version="v1", kind="Secret")
+# The shape of a JWT (two JSON objects and a signature), and of every PEM private key.
+TOKEN = re.compile(rb"eyJ[\w-]{20,}\.eyJ[\w-]{20,}\.[\w-]{20,}")
+KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+
+
+@pytest.fixture(scope="module")
+def secrets(running_lab) -> dict[str, bytes]:
+    """Return every secret by what it is: for a PEM key a line from its middle, for a token its signature."""
+    found: dict[str, bytes] = {}
+    for machine in running_lab.mesh.machines:
+        for path in ("/var/run/secrets/tokens/istio-token", "/etc/certs/key.pem"):
+            read = api.execute(running_lab.instance, machine.name, ["cat", path], timeout_s=20)
+            found[f"{machine.name}:{path}"] = read.stdout.encode()
+    for path in (running_lab.instance.state / "certificates").glob("*.key"):
+        found[path.name] = path.read_bytes()
+    for secret in running_lab.cluster.list(SECRET):
+        for key, value in secret.get("data", {}).items():
+            text = base64.b64decode(value)
+            if KEY.search(text):
+                found[f"{secret['metadata']['namespace']}/{secret['metadata']['name']}:{key}"] = text
+    return {name: _needle(text) for name, text in found.items()}
+
+
+def _needle(text: bytes) -> bytes:
+    lines = text.strip().splitlines()
+    return lines[len(lines) // 2] if len(lines) > 1 else lines[0].rsplit(b".", 1)[-1]
+
+
+def _places(running_lab) -> dict[str, bytes]:
+    state = running_lab.instance.state
+    places = {
+        str(path): path.read_bytes()
+        for path in (state / "pulumi").rglob("*")
+        if path.is_file() and "plugins" not in path.parts
+    }
+    places |= {str(path): path.read_bytes() for path in (state / "logs").rglob("*") if path.is_file()}
+    for machine in running_lab.mesh.machines:
+        known = api.read(running_lab.instance, machine.name)
+        assert known is not None
+        places[f"user-data of {machine.name}"] = known["user_data"].encode()
+        script = "cat /var/log/istio/* /var/log/cloud-init*.log; journalctl --no-pager"
+        printed = api.execute(running_lab.instance, machine.name, ["sh", "-c", script], timeout_s=60)
+        places[f"logs of {machine.name}"] = printed.stdout.encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            places[f"{folder}/cmdline"] = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+    return places
+
+
+def test_the_search_knows_every_kind_of_secret(secrets):
+    names = " ".join(secrets)
+    for part in ("istio-token", "/etc/certs/key.pem", "public-ca.key", "shop-example-com:tls.key", "istio-ca-secret"):
+        assert part in names
+    assert all(len(needle) > 30 for needle in secrets.values())
+
+
+def test_no_secret_is_in_state_logs_user_data_or_command_lines(running_lab, secrets):
+    places = _places(running_lab)
+    assert any("backend" in place for place in places)
+    assert any(place.endswith("kube-apiserver.log") for place in places)
+    leaks = [
+        f"{name} in {place}" for place, text in places.items() for name, needle in secrets.items() if needle in text
+    ]
+    assert not leaks
+    shaped = [place for place, text in places.items() if TOKEN.search(text) or KEY.search(text)]
+    assert not shaped
+
+
+def test_the_state_folder_is_for_root_only(running_lab):
+    assert running_lab.instance.state.stat().st_mode & 0o077 == 0

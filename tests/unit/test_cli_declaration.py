@@ -1,0 +1,91 @@
+"""The commands that only read and write declarations, as a user types them."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from slipway import cli
+
+ROOT = Path(__file__).parents[2]
+RUNNER = CliRunner()
+
+
+def _run(*arguments: str, code=0) -> str:
+    done = RUNNER.invoke(cli.main, list(arguments))
+    assert done.exit_code == code, done.output
+    return done.stdout
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """Return an empty folder, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_what_init_writes_is_right_and_stays_when_it_is_there(checkout):
+    _run("init", "prod", "--mesh", "bank")
+    assert "2 services" in _run("check", "prod")
+    mesh = checkout / "stacks/mesh.yaml"
+    mesh.write_text(mesh.read_text() + "# mine\n")
+    _run("init", "prod", "--mesh", "other")
+    assert mesh.read_text().endswith("# mine\n")
+    assert "mesh: bank" in mesh.read_text()
+
+
+def test_init_refuses_names_that_are_none(checkout):
+    _run("init", "../prod", code=2)
+    assert list(checkout.iterdir()) == []
+
+
+def test_mistakes_as_sarif_have_a_rule_and_a_place(checkout):
+    _run("init", "prod")
+    path = checkout / "stacks/mesh.yaml"
+    path.write_text(path.read_text().replace("service: api", "service: ap"))
+    log = json.loads(_run("check", "prod", "--sarif", code=2))
+    (result,) = log["runs"][0]["results"]
+    assert result["ruleId"] == "MESH0206"
+    assert result["ruleId"] in {rule["id"] for rule in log["runs"][0]["tool"]["driver"]["rules"]}
+    region = result["locations"][0]["physicalLocation"]["region"]
+    line = path.read_text().splitlines()[region["startLine"] - 1]
+    assert line[region["startColumn"] - 1 :].startswith("ap,")
+
+
+def test_bundles_are_files_of_their_own_that_can_be_pruned(checkout):
+    (checkout / "stacks").symlink_to(ROOT / "stacks")
+    _run("render", "lab", "--out", "out", "--sync-waves")
+    _run("render", "lab", "--bundle", "egress", "--out", "alone")
+    parts = {path.stem: list(yaml.safe_load_all(path.read_text())) for path in Path("out").iterdir()}
+    marked = {item["metadata"]["labels"]["app.kubernetes.io/part-of"] for item in parts["egress"]}
+    assert marked == {"shop-egress"}
+    assert [path.name for path in Path("alone").iterdir()] == ["egress.yaml"]
+    whole = list(yaml.safe_load_all(_run("render", "lab")))
+    assert len(whole) == sum(map(len, parts.values()))
+    waves = {item["kind"]: item["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"] for item in parts["mtls"]}
+    assert waves == {"PeerAuthentication": "3"}
+
+
+def test_a_bundle_that_became_empty_is_removed_and_a_foreign_file_is_not(checkout):
+    _run("init", "prod")
+    Path("out").mkdir()
+    Path("out/scope.yaml").write_text("# Written by `slipway render`; the next one overwrites it.\n---\n")
+    _run("render", "prod", "--bundle", "scope", "--out", "out")
+    assert list(Path("out").iterdir()) == []
+    Path("out/mtls.yaml").write_text("kind: Mine\n")
+    _run("render", "prod", "--bundle", "mtls", "--out", "out", code=1)
+    assert Path("out/mtls.yaml").read_text() == "kind: Mine\n"
+
+
+def test_every_object_tells_its_origin(checkout):
+    (checkout / "stacks").symlink_to(ROOT / "stacks")
+    lines = _run("render", "lab", "--show-origin").splitlines()
+    assert len(lines) == len(list(yaml.safe_load_all(_run("render", "lab"))))
+    assert "egress\tServiceEntry\tistio-egress/payments\tstacks/mesh.yaml external.payments" in lines
+
+
+def test_an_unknown_bundle_is_named_with_the_known_ones(checkout):
+    (checkout / "stacks").symlink_to(ROOT / "stacks")
+    assert "egress" in RUNNER.invoke(cli.main, ["render", "lab", "--bundle", "egres"]).output

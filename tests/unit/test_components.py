@@ -1,0 +1,162 @@
+"""Promises that hold for every component, checked with mocks that only record."""
+
+import asyncio
+from pathlib import Path
+
+import pulumi
+import pytest
+from pulumi.runtime import mocks
+
+from components import environment
+from components.istio import charts
+from components.lab import platform
+from policies.bundles import bundle as bundles
+from policies.bundles import compiler
+from slipway.mesh import loader
+from slipway.world import files
+
+STACKS = Path(__file__).parents[2] / "stacks"
+
+
+class Recorder(mocks.Mocks):
+    """Remembers what was registered and gives every resource an id."""
+
+    def __init__(self) -> None:
+        self.registered: list[mocks.MockResourceArgs] = []
+        self.calls: list[mocks.MockCallArgs] = []
+
+    def new_resource(self, args):
+        self.registered.append(args)
+        return f"{args.name}-id", dict(args.inputs)
+
+    def call(self, args):
+        self.calls.append(args)
+        return {}
+
+
+class Graph:
+    """The registered resources by name, with parents and dependencies as the engine would see them."""
+
+    def __init__(self, recorder: Recorder, monitor: mocks.MockMonitor) -> None:
+        self.calls = tuple(recorder.calls)
+        self.registered = {item.name: item for item in recorder.registered}
+        self.requests = {request.name: request for request in monitor.requests}
+
+    def before(self, name: str) -> set[str]:
+        """Return the names of everything that is created before ``name``, directly or not."""
+        found: set[str] = set()
+        open_names = [name]
+        while open_names:
+            for urn in self.requests[open_names.pop()].dependencies:
+                dependency = urn.rsplit("::", 1)[-1]
+                if dependency not in found:
+                    found.add(dependency)
+                    open_names.append(dependency)
+        return found
+
+
+class RecordingMonitor(mocks.MockMonitor):
+    """The mock monitor, keeping every request whole."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__(recorder)
+        self.requests: list = []
+
+    def RegisterResource(self, request):  # noqa: N802 - the protocol's name
+        self.requests.append(request)
+        return super().RegisterResource(request)
+
+
+def load():
+    sources = files.read_sources(STACKS, "lab")
+    return loader.load(sources.mesh, sources.environment, environment_name="lab")
+
+
+@pytest.fixture(scope="module")
+def compiled() -> bundles.Bundle:
+    return compiler.compile_bundle(load())
+
+
+@pytest.fixture(scope="module")
+def graph(compiled) -> Graph:
+    recorder = Recorder()
+    monitor = RecordingMonitor(recorder)
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    mocks.set_mocks(recorder, project="slipway", stack="lab", preview=False, monitor=monitor)
+    mesh = load()
+
+    def program() -> None:
+        place = platform.LabPlatform(
+            "lab",
+            platform.LabPlatformArgs(
+                instance="lab",
+                kubeconfig="kubeconfig",
+                charts=charts.Charts(location="charts", version="", hub="hub", tag="1.29.1"),
+                user_data={machine.name: "#cloud-config\n" for machine in mesh.machines},
+            ),
+        )
+        environment.Environment("lab", environment.EnvironmentArgs(mesh=mesh, bundle=compiled, platform=place))
+
+    pulumi.runtime.test(program)()
+    return Graph(recorder, monitor)
+
+
+def key_name(manifest) -> str:
+    return "/".join(part for part in (manifest.kind, manifest.namespace, manifest.name) if part)
+
+
+def test_every_resource_has_a_parent(graph):
+    roots = {name for name, request in graph.requests.items() if not request.parent}
+    assert roots <= {"slipway-lab", "lab"}
+
+
+def test_every_object_of_the_bundle_is_registered_once(graph, compiled):
+    assert {key_name(item) for item in compiled.manifests} <= set(graph.requests)
+
+
+def test_what_closes_exists_before_istiod_and_what_opens_comes_after(graph, compiled):
+    istiod = graph.before("istiod-1-29-1")
+    for stage, manifests in compiled.stages():
+        names = {key_name(item) for item in manifests}
+        if stage is bundles.Stage.DENY:
+            assert names <= istiod
+        elif stage is not bundles.Stage.NAMESPACE:
+            assert not names & istiod
+            for name in names:
+                assert "istiod-1-29-1" in graph.before(name), name
+
+
+def test_every_object_waits_for_its_namespace(graph, compiled):
+    for manifest in compiled.manifests:
+        if manifest.namespace:
+            assert f"Namespace/{manifest.namespace}" in graph.before(key_name(manifest))
+
+
+def test_a_machine_boots_after_its_registration_and_the_way_to_istiod(graph):
+    before = graph.before("billing-vm")
+    assert {
+        "WorkloadEntry/back-office/billing-vm",
+        "ServiceAccount/back-office/billing-vm",
+        "AuthorizationPolicy/back-office/billing.billing-vm",
+        "istio-eastwestgateway",
+    } <= before
+
+
+def test_a_teams_namespace_is_only_patched(graph):
+    assert graph.registered["Namespace/shop"].typ == "kubernetes:core/v1:NamespacePatch"
+    assert graph.registered["Namespace/back-office"].typ == "kubernetes:core/v1:Namespace"
+
+
+def test_no_resource_takes_a_kubeconfigs_content_or_a_key(graph):
+    for item in graph.registered.values():
+        assert "PRIVATE KEY" not in str(item.inputs)
+        assert "client-key-data" not in str(item.inputs)
+
+
+def test_components_ask_the_engine_for_nothing(graph):
+    assert graph.calls == ()
+
+
+def test_a_declared_namespace_is_never_deleted(graph):
+    assert graph.requests["Namespace/back-office"].retainOnDelete
+    assert not graph.requests["Namespace/istio-egress"].retainOnDelete

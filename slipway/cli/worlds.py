@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -14,9 +14,6 @@ from slipway.cli import stacks
 from slipway.manifests import kubernetes_reader
 from slipway.manifests.manifest import Manifest
 from slipway.mesh import model
-
-if TYPE_CHECKING:
-    from slipway.world import kubernetes
 
 LIVE = "live"
 GIT = "git:"
@@ -184,8 +181,9 @@ def _revision(revision: str, where: Where) -> reachability.World:
         return compiled(stacks.load(environment, folder=Path(folder) / stacks.FOLDER))
 
 
+_CONFIG_MAP = ("v1", "ConfigMap")
 _LIVE_KINDS = (
-    *(("v1", kind) for kind in ("Namespace", "Pod", "Service", "ConfigMap")),
+    *(("v1", kind) for kind in ("Namespace", "Pod", "Service")),
     ("discovery.k8s.io/v1", "EndpointSlice"),
     ("networking.k8s.io/v1", "NetworkPolicy"),
     *(
@@ -201,28 +199,10 @@ _LIVE_KINDS = (
 )
 
 
-def _manifest(kind: "kubernetes.Kind", body: Mapping[str, Any]) -> Manifest:
-    """Return an object as the API server sends it, without what only the server writes into its metadata."""
-    metadata = body.get("metadata") or {}
-    return Manifest(
-        api_version=kind.api_version,
-        kind=kind.kind,
-        name=metadata.get("name", ""),
-        namespace=metadata.get("namespace", ""),
-        labels=metadata.get("labels") or {},
-        annotations=metadata.get("annotations") or {},
-        body={key: value for key, value in body.items() if key not in {"apiVersion", "kind", "metadata"}},
-    )
-
-
 def _live(where: Where) -> reachability.World:
-    from slipway.world import kubernetes
+    from slipway.cli import clusters
+    from slipway.world import live
 
-    path = where.kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
-    cluster = kubernetes.connect(Path(path), context=where.context or None)
-    manifests: list[Manifest] = []
-    for api_version, kind in _LIVE_KINDS:
-        asked = kubernetes.Kind(api_version=api_version, kind=kind)
-        namespace = "istio-system" if kind == "ConfigMap" else ""
-        manifests += [_manifest(asked, body) for body in cluster.list(asked, namespace=namespace)]
+    cluster = clusters.connect(kubeconfig=where.kubeconfig, context=where.context)
+    manifests = [*live.read(cluster, _LIVE_KINDS), *live.read(cluster, [_CONFIG_MAP], namespace="istio-system")]
     return reachability.read(manifests, mesh_config=_mesh_config(manifests))

@@ -190,6 +190,47 @@ OBJECT_VERSION = _code(
 )
 OBJECT_TWICE = _code("0503", "object twice", "Two objects of one kind have one name and namespace; one can count.")
 
+# 06: the declaration and what runs
+NOTHING_SELECTED = _code(
+    "0601",
+    "selector that matches nothing",
+    "A policy whose selector matches no pod protects nothing, and the pods that were meant are open.",
+)
+OTHER_IDENTITY = _code(
+    "0602",
+    "another ServiceAccount",
+    "Callers are known by their ServiceAccount; pods that run as another are refused.",
+)
+OTHER_SERVICE = _code(
+    "0603",
+    "another Service",
+    "Callers reach a service by its Kubernetes Service, which leads to its pods and no others.",
+)
+OTHER_PORT = _code(
+    "0604",
+    "another port of the Service",
+    "Rules act on the workload's port as the protocol that Istio takes it for; `appProtocol` says which.",
+)
+NOT_INJECTED = _code(
+    "0605",
+    "sidecar of another revision",
+    "Pods get the declared sidecar when they start in a namespace with its label.",
+    Level.WARNING,
+)
+NEVER_INJECTED = _code("0606", "never a sidecar", "Without a sidecar there is no identity and nothing is enforced.")
+NOT_REGISTERED = _code(
+    "0607", "machine not registered", "A machine is in the mesh by its WorkloadEntry.", Level.WARNING
+)
+OTHER_REGISTRATION = _code(
+    "0608", "another WorkloadEntry", "An entry with a service's labels gets its requests, whoever answers there."
+)
+UNDECLARED_WORKLOAD = _code(
+    "0609",
+    "workload that is not declared",
+    "Everything in a declared namespace is refused what is not declared, also what was forgotten.",
+    Level.WARNING,
+)
+
 
 def codes() -> tuple[Code, ...]:
     """Return every code, sorted by name."""

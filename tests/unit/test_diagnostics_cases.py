@@ -7,6 +7,7 @@ import pytest
 
 from slipway import reachability
 from slipway.diagnostics import Diagnostic, DiagnosticsError, catalogue, page, render
+from slipway.inventory import comparing, reading
 from slipway.manifests import decoding, kubernetes_reader
 from slipway.mesh import loader
 from slipway.world import files
@@ -30,6 +31,10 @@ def _diagnostics(case: Path) -> tuple[Diagnostic, ...]:
     except DiagnosticsError as error:
         return error.diagnostics
     examined = loader.examine(sources.mesh, sources.environment, environment_name="env", today=TODAY)
+    cluster = case / "cluster.yaml"
+    if cluster.exists():
+        objects = kubernetes_reader.read_manifests(cluster.read_bytes(), file=cluster.name)
+        return comparing.compare(examined.resolved(), reading.read(objects))
     return examined.diagnostics
 
 

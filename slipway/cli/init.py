@@ -43,30 +43,114 @@ phase:
 """
 
 
+_KINDS = (
+    *(("v1", kind) for kind in ("Namespace", "Node", "Pod", "Service")),
+    *(("apps/v1", kind) for kind in ("Deployment", "StatefulSet", "DaemonSet")),
+    *(("batch/v1", kind) for kind in ("Job", "CronJob")),
+    *(
+        ("networking.istio.io/v1", kind)
+        for kind in (
+            *("DestinationRule", "Gateway", "ServiceEntry", "Sidecar", "VirtualService"),
+            *("WorkloadEntry", "WorkloadGroup"),
+        )
+    ),
+    ("networking.istio.io/v1alpha3", "EnvoyFilter"),
+    ("networking.istio.io/v1beta1", "ProxyConfig"),
+    *(
+        ("security.istio.io/v1", kind)
+        for kind in ("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication")
+    ),
+    ("telemetry.istio.io/v1", "Telemetry"),
+    ("extensions.istio.io/v1alpha1", "WasmPlugin"),
+)
+
+
 @click.command()
 @click.argument("environment")
 @click.option("--mesh", "name", default="shop", show_default=True, help="The name of the mesh.")
-def init(environment: str, *, name: str) -> None:
+@click.option("--from-cluster", is_flag=True, help="Draft it from what runs in a cluster, which is only read.")
+@click.option("--kubeconfig", default="", help="For --from-cluster: default KUBECONFIG, then ~/.kube/config.")
+@click.option("--context", default="", help="For --from-cluster: context of the kubeconfig.")
+@click.option(
+    "--namespace", "namespaces", multiple=True, metavar="NAME", help="For --from-cluster: only this one; repeatable."
+)
+@click.option(
+    "--access-log",
+    "logs",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="For --from-cluster: an access log of sidecars, whose calls are drafted; repeatable.",
+)
+def init(
+    environment: str,
+    *,
+    name: str,
+    from_cluster: bool,
+    kubeconfig: str,
+    context: str,
+    namespaces: tuple[str, ...],
+    logs: tuple[Path, ...],
+) -> None:
     r"""Write a commented declaration for ENVIRONMENT below `stacks/`; files that are there stay as they are.
 
     \b
-    Example: slipway init prod --mesh shop && slipway check prod
+    With --from-cluster it is a first draft: Services, workloads and ServiceAccounts become services, policies and
+    access logs (JSON lines as Slipway's sidecars write them, or Istio's default text) become calls. What becomes of
+    each Istio object is printed: taken over, left alone, or in the way.
+    Examples: slipway init prod --mesh shop && slipway check prod
+              kubectl logs -n shop -l app=orders -c istio-proxy --tail=-1 > orders.log
+              slipway init prod --mesh shop --from-cluster --access-log orders.log
     """
-    from slipway.mesh import names, schema, shape
+    _check_names(environment, name)
+    if not from_cluster and (namespaces or logs or kubeconfig or context):
+        raise click.UsageError("--kubeconfig, --context, --namespace and --access-log go with --from-cluster")
+    mesh, stated = _MESH.format(name=name), _ENVIRONMENT.format()
+    if from_cluster:
+        mesh, stated = _drafted(name, kubeconfig=kubeconfig, context=context, namespaces=namespaces, logs=logs)
+    _write(environment, mesh, stated)
 
-    for word in (environment, name):
+
+def _check_names(*words: str) -> None:
+    from slipway.mesh import names, shape
+
+    for word in words:
         try:
             names.parse_label(word)
         except shape.Rejected as rejected:
             raise click.BadParameter(f"{rejected.sentence}; {rejected.hint}") from rejected
+
+
+def _drafted(
+    name: str, *, kubeconfig: str, context: str, namespaces: tuple[str, ...], logs: tuple[Path, ...]
+) -> tuple[str, str]:
+    """Return the two files of a draft, and print what becomes of what is there."""
+    from slipway.cli import clusters
+    from slipway.inventory import reading
+    from slipway.inventory.drafting import access_log, draft
+    from slipway.world import live
+
+    objects = live.read(clusters.connect(kubeconfig=kubeconfig, context=context), _KINDS)
+    seen = access_log.read("\n".join(path.read_text(encoding="utf-8", errors="replace") for path in logs))
+    found = draft.draft(reading.read(objects), seen, mesh=name, namespaces=namespaces)
+    for note in found.notes:
+        place = f"{note.namespace}/{note.name}" if note.namespace else note.name
+        click.echo(f"{note.verdict.value}: {note.kind} {place}: {note.reason}")
+    for remark in found.remarks:
+        click.echo(f"not placed: {remark}")
+    return found.mesh, found.environment
+
+
+def _write(environment: str, mesh: str, stated: str) -> None:
+    from slipway.mesh import schema
+
     folder = Path(stacks.FOLDER)
     texts = {
-        folder / f"{environment}.yaml": _ENVIRONMENT.format(),
+        folder / f"{environment}.yaml": stated,
         folder / "schema" / "mesh.schema.json": schema.to_json(schema.mesh_schema()),
         folder / "schema" / "environment.schema.json": schema.to_json(schema.environment_schema()),
     }
     if not (folder / "mesh").is_dir():
-        texts[folder / "mesh.yaml"] = _MESH.format(name=name)
+        texts[folder / "mesh.yaml"] = mesh
     for path, text in sorted(texts.items()):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -24,9 +24,10 @@ class Spoken(enum.Enum):
 class Workload:
     """A pod, or the template of pods: ``labels`` and the rest are the pod's.
 
-    ``kind`` is ``Pod`` for one that is there; ``service_account`` is ``default`` when it names none; ``ports`` are
-    named container ports; ``injection`` is its own wish (``true``, ``false``, or empty); ``sidecar`` the revision of
-    the sidecar that a pod got (empty: istiod's default), None for none; ``addresses`` its IPs, where known.
+    ``kind`` is ``Pod`` for one that is there; ``selector`` is what a template's owner finds its pods by;
+    ``service_account`` is ``default`` when it names none; ``ports`` are named container ports; ``injection`` is its
+    own wish (``true``, ``false``, or empty); ``sidecar`` the revision of the sidecar that a pod got (empty: istiod's
+    default), None for none; ``addresses`` its IPs, where known.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class Workload:
     injection: str = ""
     sidecar: str | None = None
     addresses: tuple[str, ...] = ()
+    selector: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +55,18 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A Kubernetes Service; ``selector`` is empty for one without, or with an ``external_name``."""
+    """A Kubernetes Service; ``selector`` is empty for one without, or with an ``external_name``.
+
+    ``addresses`` are its virtual ones, none for a headless one; ``entrances`` those of its load balancer.
+    """
 
     namespace: str
     name: str
     selector: Mapping[str, str]
     ports: tuple[ServicePort, ...]
     external_name: str = ""
+    addresses: tuple[str, ...] = ()
+    entrances: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +84,15 @@ class Entry:
 class Facts:
     """Everything that was seen, each kind sorted by namespace and name; indices are built when they are asked for.
 
-    ``namespaces`` are labels by name; ``objects`` are Istio's own, as they are. Without slots, because the indices
-    are kept beside the fields.
+    ``namespaces`` are labels by name; ``nodes`` their internal addresses; ``objects`` are Istio's own, as they are.
+    Without slots, because the indices are kept beside the fields.
     """
 
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     workloads: tuple[Workload, ...] = ()
     services: tuple[Service, ...] = ()
     entries: tuple[Entry, ...] = ()
+    nodes: tuple[str, ...] = ()
     objects: tuple[Manifest, ...] = ()
 
     @functools.cached_property

@@ -11,6 +11,7 @@ from slipway.reachability import read_kubernetes
 from slipway.reachability.fields import Fields
 from slipway.reachability.objects import Protocol
 
+_FINDING = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 TEMPLATED = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"})
 _ISTIO_GROUPS = (".istio.io/", "gateway.networking.k8s.io/")
 _STATUS = "sidecar.istio.io/status"  # Source: istio/istio 1.29.1 pkg/kube/inject/inject.go, on every injected pod
@@ -37,6 +38,7 @@ def read(manifests: Iterable[Manifest]) -> facts.Facts:
         workloads=tuple(_workload(item, collector) for item in items if _is_workload(item)),
         services=tuple(_service(item, collector) for item in items if _is_core(item, "Service")),
         entries=tuple(_entry(item, collector) for item in items if item.kind == "WorkloadEntry"),
+        nodes=tuple(address for item in items if _is_core(item, "Node") for address in _node(item, collector)),
         objects=tuple(item for item in items if any(group in item.api_version for group in _ISTIO_GROUPS)),
     )
     collector.stop_on_errors()
@@ -85,8 +87,19 @@ def _workload(item: Manifest, collector: Collector) -> facts.Workload:
         host_network=pod.flag("hostNetwork") is True,
         injection=labels.get(_INJECT, annotations.get(_INJECT, "")),
         sidecar=_revision(annotations) if proxied else None,
-        addresses=tuple(address for ip in status.maps("podIPs") if (address := ip.text("ip"))),
+        addresses=_addresses(status, "podIPs"),
+        selector=fields.map("selector").labels("matchLabels") if item.kind in _FINDING else {},
     )
+
+
+def _addresses(status: Fields, key: str) -> tuple[str, ...]:
+    return tuple(address for ip in status.maps(key) if (address := ip.text("ip")))
+
+
+def _node(item: Manifest, collector: Collector) -> list[str]:
+    status = Fields(item.body.get("status"), f"Node {item.name} status", collector)
+    found = status.maps("addresses")
+    return [address.text("address") for address in found if address.text("type") == "InternalIP"]
 
 
 def _revision(annotations: Mapping[str, str]) -> str:
@@ -99,12 +112,15 @@ def _revision(annotations: Mapping[str, str]) -> str:
 
 def _service(item: Manifest, collector: Collector) -> facts.Service:
     fields = Fields(item.body.get("spec"), f"Service {item.namespace}/{item.name} spec", collector)
+    status = Fields(item.body.get("status"), f"Service {item.namespace}/{item.name} status", collector)
     return facts.Service(
         namespace=item.namespace,
         name=item.name,
         selector=fields.labels("selector"),
         ports=tuple(_port(port) for port in fields.maps("ports")),
         external_name=fields.text("externalName") if fields.text("type") == "ExternalName" else "",
+        addresses=tuple(ip for ip in fields.texts("clusterIPs") if ip != "None"),
+        entrances=_addresses(status.map("loadBalancer"), "ingress"),
     )
 
 

@@ -69,7 +69,9 @@ def _merged(shapes: set[tuple[str, tuple[str, ...]]], place: int) -> set[tuple[s
             groups.setdefault((method, parts[:place], parts[place + 1 :]), set()).add(parts[place])
     found = {(method, parts) for method, parts in shapes if place >= len(parts)}
     for (method, before, after), words in groups.items():
-        single = len(words) >= _ALIKE or (requests.ONE_SEGMENT in words and len(words) > 1 and "" not in words)
-        for word in {requests.ONE_SEGMENT} if single else words:
+        apart = words & {"", ".", ".."}  # no single segment stands for these
+        alike = words - apart
+        single = len(alike) >= _ALIKE or (requests.ONE_SEGMENT in alike and len(alike) > 1)
+        for word in apart | ({requests.ONE_SEGMENT} if single else alike):
             found.add((method, (*before, word, *after)))
     return found

@@ -3,7 +3,7 @@
 from typing import Any
 
 from slipway.diagnostics import Collector, catalogue, wording
-from slipway.manifests import decoding, plain, scalars, yaml_reader
+from slipway.manifests import decoding, plain, quick_reader, scalars, yaml_reader
 from slipway.manifests.manifest import Manifest
 from slipway.manifests.nodes import Entry, MappingNode, Node, ScalarNode
 
@@ -23,6 +23,10 @@ def read_manifests(
     the body. Raises DiagnosticsError: MESH01xx for syntax, MESH0401 for what is no object, MESH0402 for metadata
     that a manifest value cannot hold.
     """
+    documents = quick_reader.read_all(decoding.decode(data, file=file, limits=limits), limits=limits)
+    quick: list[Manifest] = []
+    if documents is not None and all(_taken(item, quick) for item in documents):
+        return tuple(quick)
     collector = Collector()
     found: list[Manifest] = []
     for document in yaml_reader.read_all(data, file=file, limits=limits):
@@ -30,6 +34,41 @@ def read_manifests(
             found += _objects(document, collector)
     collector.stop_on_errors()
     return tuple(found)
+
+
+def _taken(value: Any, found: list[Manifest]) -> bool:
+    """Append the objects of a document without places; False where :func:`_objects` has something to say."""
+    if not isinstance(value, dict) or not _is_name(value.get("apiVersion")) or not _is_name(value.get("kind")):
+        return False
+    if value["kind"].endswith("List") and "items" in value:
+        return isinstance(value["items"], list) and all(_taken(item, found) for item in value["items"])
+    metadata = value.get("metadata")
+    if not isinstance(metadata, dict) or not metadata.keys() <= _KEPT | _SERVER_SIDE:
+        return False
+    named = _is_name(metadata.get("name")) and ("namespace" not in metadata or _is_name(metadata["namespace"]))
+    labels, annotations = metadata.get("labels"), metadata.get("annotations")
+    if not named or not _is_texts(labels) or not _is_texts(annotations):
+        return False
+    found.append(
+        Manifest(
+            api_version=value["apiVersion"],
+            kind=value["kind"],
+            name=metadata["name"],
+            namespace=metadata.get("namespace", ""),
+            labels=labels or {},
+            annotations=annotations or {},
+            body={key: item for key, item in value.items() if key not in _HEAD},
+        )
+    )
+    return True
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_texts(value: Any) -> bool:
+    return value is None or (isinstance(value, dict) and all(isinstance(item, str) for item in value.values()))
 
 
 def _objects(node: Node, collector: Collector) -> list[Manifest]:

@@ -36,7 +36,7 @@ test: check             ## unit, component, engine and lab tests; the lab instan
 	@$(VENV)/bin/python -m slipway.lab.programs ensure $(PROGRAMS)
 	@$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
 
-bench: $(STAMP)         ## times of the lab's stages
+bench: $(STAMP)         ## times of the lab's stages, speed, hostile input
 	@$(VENV)/bin/python -m benchmarks
 
 lock: $(STAMP)          ## renew the lock

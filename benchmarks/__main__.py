@@ -1,21 +1,26 @@
-"""`python -m benchmarks [NAME]`: run every benchmark, or one, and print its table."""
+"""`python -m benchmarks [NAME...]`, or `python -m benchmarks NAME OPTIONS`: run benchmarks and print their tables."""
 
 import importlib
+import itertools
 import sys
 
-NAMES = ("lab", "reachability")
+NAMES = ("lab", "reachability", "fuzz")
 
 
 def main() -> int:
-    """Run the benchmarks named on the command line; 2 for a name that does not exist."""
-    wanted = sys.argv[1:] or list(NAMES)
+    """Run the benchmarks named on the command line, or all; 2 for a name that does not exist, 1 when one failed."""
+    named = list(itertools.takewhile(lambda item: not item.startswith("-"), sys.argv[1:]))
+    options = sys.argv[1 + len(named) :]
+    wanted = named or list(NAMES)
     unknown = [name for name in wanted if name not in NAMES]
-    if unknown:
-        sys.stderr.write(f"error: no benchmark {', '.join(unknown)}; there are: {', '.join(NAMES)}\n")
+    if unknown or (options and len(named) != 1):
+        wrong = f"no benchmark {', '.join(unknown)}" if unknown else "options belong to one benchmark"
+        sys.stderr.write(f"error: {wrong}; there are: {', '.join(NAMES)}\n")
         return 2
-    for name in wanted:
-        importlib.import_module(f"benchmarks.{name}").main()
-    return 0
+    codes = [
+        importlib.import_module(f"benchmarks.{name}").main(*([options] if options else [])) or 0 for name in wanted
+    ]
+    return max(codes)
 
 
 if __name__ == "__main__":

@@ -2,20 +2,20 @@
 
 import dataclasses
 import enum
-import re
 from pathlib import Path
 from typing import Any
 
+import declared_keys
 import pytest
 import yaml
 
 from policies.bundles import compiler
-from slipway.mesh import environment_keys, loader, mesh_keys, shape
+from slipway.manifests import plain, yaml_reader
+from slipway.mesh import environment_keys, loader, mesh_keys
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "tests/cases/bundles"
 DECLARATIONS = {"example": ("stacks/mesh.yaml", "stacks/lab.yaml")}
-POSITION = re.compile(r"(phase\.\w+)\.\w+\[\]")  # a long exception reads alike at every position
 EXPECTED = {"istiod.yaml", "machines.yaml", "manifests.yaml"}
 
 
@@ -81,31 +81,26 @@ def test_every_file_of_a_case_is_used():
         assert {item.name for item in case.iterdir()} == wanted
 
 
-def _keys(wanted: shape.Shape, value: Any, path: str) -> set[str]:
-    """Return the paths of the keys of ``wanted`` that ``value`` uses; with None, of all that there are."""
-    match wanted:
-        case shape.Either():
-            return _keys(wanted.long, value, path) if value is None or isinstance(value, dict) else set()
-        case shape.Record():
-            used = [item for item in wanted.fields if value is None or item.key in value]
-            below = [_keys(i.shape, None if value is None else value[i.key], f"{path}.{i.key}") for i in used]
-            return {f"{path}.{item.key}" for item in used}.union(*below)
-        case shape.MapOf():
-            return set().union(
-                *(_keys(wanted.value, v, f"{path}.*") for v in ([None] if value is None else value.values()))
-            )
-        case shape.ListOf():
-            return set().union(*(_keys(wanted.item, v, f"{path}[]") for v in ([None] if value is None else value)))
-        case _:
-            return set()
+RECORDS = {"mesh.yaml": mesh_keys.MESH, "environment.yaml": environment_keys.ENVIRONMENT}
 
 
-@pytest.mark.parametrize(("record", "index"), [(mesh_keys.MESH, 0), (environment_keys.ENVIRONMENT, 1)])
-def test_every_key_of_the_declaration_is_in_a_case(record, index):
-    files = [DECLARATIONS[item.name] for item in CASES.iterdir() if item.name in DECLARATIONS]
-    paths = [ROOT / found[index] for found in files]
-    name = ("mesh.yaml", "environment.yaml")[index]
-    paths += [item / name for item in CASES.iterdir() if item.name not in DECLARATIONS]
-    used = set().union(*(_keys(record, yaml.safe_load(path.read_text("utf-8")), "") for path in paths))
-    missing = {POSITION.sub(r"\1[]", key) for key in _keys(record, None, "") - used}
-    assert missing - {POSITION.sub(r"\1[]", key) for key in used} == set()
+def _declared(case: Path, file: str) -> Any:
+    path = ROOT / DECLARATIONS[case.name][list(RECORDS).index(file)] if case.name in DECLARATIONS else case / file
+    return plain.to_plain(yaml_reader.read(path.read_bytes(), file=str(path)))
+
+
+@pytest.mark.parametrize("file", RECORDS)
+def test_every_key_form_and_word_of_the_declaration_is_in_a_case(file):
+    record = RECORDS[file]
+    used = set().union(*(declared_keys.uses(record, _declared(case, file)) for case in CASES.iterdir()))
+    missing = declared_keys.at_any_position(declared_keys.all_uses(record)) - declared_keys.at_any_position(used)
+    assert sorted(missing) == []
+
+
+def test_a_key_without_a_case_is_noticed():
+    known = declared_keys.all_uses(mesh_keys.MESH)
+    bare = {"mesh": "shop", "services": {"a": {"namespace": "shop", "ports": {"http": 80}, "balance": "random"}}}
+    used = declared_keys.uses(mesh_keys.MESH, bare)
+    assert used < known
+    assert {".services.*.balance = random", ".services.*.balance in its short form"} < used
+    assert {".services.*.balance.by = random", ".ingress.*.tls = mutual", ".tracing"} < known - used

@@ -16,6 +16,7 @@ GRPC_METHODS = ("shop.v1.Cart/Get", "shop.v1.Cart/*", "Health/Check")
 NAMESPACES = ("back-office", "data", "shop")
 LONG = "-".join(["long"] * 12)
 LAST_DAY = "2999-12-31"
+_PER_NAMESPACE = 10
 _LOCALITY = "westeurope/westeurope-1"
 _EXISTING = {"resolver": "10.20.0.10", "metadata": "169.254.169.254", "vault": "10.20.3.4"}
 _PLAN = {
@@ -39,6 +40,48 @@ class Declaration:
 def generated(seed: int) -> Declaration:
     """Return the valid declaration of a seed: a handful of services, and of every other key about a third."""
     return _Maker(random.Random(seed)).declaration()  # noqa: S311 - a seed is given so that it can be repeated
+
+
+def sized(services: int) -> Declaration:
+    """Return a declaration of a given size: 3 to 5 callers each, up to 100 outside hosts, up to 10 on machines.
+
+    Ten services to a namespace; half of the calls state requests; every fifth service calls an outside host.
+    """
+    hosts, machines = min(100, services), min(10, services)
+    entries = {f"s{number}": _entry(number, services, hosts=hosts, machines=machines) for number in range(services)}
+    mesh = {
+        "mesh": "shop",
+        "services": entries,
+        "external": {f"out{number}": {"host": f"out{number}.example.com"} for number in range(hosts)},
+        "ingress": {"shop": {"host": "shop.example.com", "routes": {"/": "s0"}}},
+        "tracing": {"zipkin": {}},
+    }
+    environment = {
+        "platform": "lab",
+        "revision": "1-29-1",
+        "machines": {f"vm{number}": {"address": f"10.60.2.{number + 11}"} for number in range(machines)},
+        "phase": {"mtls": "strict", "egress": "locked", "authorization": "enforced"},
+    }
+    return Declaration(mesh=to_yaml(mesh), environment=to_yaml(environment))
+
+
+def _entry(number: int, services: int, *, hosts: int, machines: int) -> dict[str, Any]:
+    """Return a service that calls those a few numbers further on, so that each has as many callers as calls."""
+    steps = (1, 7, 13, 29, 43)[: 3 + number % 3]
+    calls: list[dict[str, Any]] = []
+    for place, step in enumerate(steps):
+        call: dict[str, Any] = {"service": f"s{(number + step) % services}"}
+        if place % 2:
+            call["http"] = [f"GET /api/v{number % 4}/*", "POST /api/items"]
+        calls.append(call)
+    if number % 5 == 0 or number < hosts:
+        calls.append({"external": f"out{number % hosts}"})
+    return {
+        "namespace": f"ns{number // _PER_NAMESPACE}",
+        "ports": {"http": 8080},
+        "calls": calls,
+        **({"runsOn": [f"vm{number}"], "names": [f"s{number}.corp.example"]} if number < machines else {}),
+    }
 
 
 class _Maker:

@@ -6,6 +6,7 @@ None may end otherwise than with exit code 0 or 2, take more than a second of pr
 import argparse
 import contextlib
 import copy
+import io
 import json
 import random
 import re
@@ -21,7 +22,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
-from click import testing
 
 from benchmarks import declarations
 from slipway import cli
@@ -256,8 +256,8 @@ class Checker:
     def __init__(self, folder: Path) -> None:
         self._stacks = folder / "stacks"
         self._stacks.mkdir(exist_ok=True)
-        self._runner = testing.CliRunner()
         self._before_mib = _peak_mib()
+        self._out, self._told = io.StringIO(), io.StringIO()  # click remembers every stream that it has written to
 
     def check(self, case: Case) -> Ending:
         """Return how the command ends on a case."""
@@ -265,16 +265,28 @@ class Checker:
         (self._stacks / "lab.yaml").write_bytes(case.environment)
         started = time.process_time()
         signal.setitimer(signal.ITIMER_PROF, _GIVE_UP_S)
-        done = self._runner.invoke(cli.main, ["check", "lab"])
-        if done.exit_code == 0:
-            done = self._runner.invoke(cli.main, ["render", "lab"])
+        exit_code, output = self._command("check", "lab")
+        if exit_code == 0:
+            exit_code, output = self._command("render", "lab")
         signal.setitimer(signal.ITIMER_PROF, 0)
         return Ending(
-            exit_code=done.exit_code,
-            output=done.stderr,
+            exit_code=exit_code,
+            output=output,
             spent_s=time.process_time() - started,
             grown_mib=_peak_mib() - self._before_mib,
         )
+
+    def _command(self, *arguments: str) -> tuple[int, str]:
+        """Return the exit code of `slipway` and what it says on stderr."""
+        for stream in (self._out, self._told):
+            stream.seek(0)
+            stream.truncate()
+        with contextlib.redirect_stdout(self._out), contextlib.redirect_stderr(self._told):
+            try:
+                cli.main(arguments, prog_name="slipway")
+            except SystemExit as end:
+                return (end.code if isinstance(end.code, int) else 1), self._told.getvalue()
+        return 0, self._told.getvalue()
 
 
 def _peak_mib() -> float:

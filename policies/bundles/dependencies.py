@@ -52,8 +52,7 @@ def tracing_host(tracing: model.Tracing) -> str:
 
 def routed_from_ingress(mesh: model.Mesh, service: model.Service, port: model.Port) -> bool:
     """Whether the ingress gateway sends requests to this port."""
-    wanted = (service.name, port.name)
-    return any((route.service, route.port) == wanted for host in mesh.ingress for route in host.routes)
+    return mesh.is_routed(service.name, port.name)
 
 
 def mesh_reach(mesh: model.Mesh, machine: model.Machine) -> tuple[Reach, ...]:

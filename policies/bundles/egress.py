@@ -54,12 +54,7 @@ class _Called:
 
 def _called(mesh: model.Mesh) -> tuple[_Called, ...]:
     found = [
-        _Called(
-            host=host,
-            callers=tuple(
-                item for item in mesh.services if any(call.external == host.name for call in item.external_calls)
-            ),
-        )
+        _Called(host=host, callers=mesh.external_callers(host.name))
         for host in sorted(mesh.externals, key=lambda item: item.name)
     ]
     return tuple(item for item in found if item.callers)

@@ -1,6 +1,7 @@
 """NetworkPolicy: what leaves a pod, whether or not it goes through the sidecar."""
 
 import ipaddress
+from collections.abc import Sequence
 from typing import Any
 
 from policies.bundles import dependencies, gateways, objects, positions, workloads
@@ -20,6 +21,12 @@ def _in_namespace(namespace: str, labels: dict[str, str] | None = None) -> dict[
     """Return the peer that is every pod of ``namespace``, or those with ``labels``."""
     peer: dict[str, Any] = {"namespaceSelector": {"matchLabels": {_NAMESPACE_LABEL: namespace}}}
     return peer if labels is None else {**peer, "podSelector": {"matchLabels": labels}}
+
+
+def _in_namespaces(names: Sequence[str]) -> dict[str, Any]:
+    """Return the peer that is every pod of some namespaces: one expression, since a peer each would fill pages."""
+    expression = {"key": _NAMESPACE_LABEL, "operator": "In", "values": list(names)}
+    return {"namespaceSelector": {"matchExpressions": [expression]}}
 
 
 def _infrastructure(mesh: model.Mesh) -> list[dict[str, Any]]:
@@ -49,7 +56,7 @@ def _policy(*, namespace: str, selector: dict[str, Any], declared_at: str, egres
     )
 
 
-def _machines(mesh: model.Mesh, callers: list[model.Service]) -> list[dict[str, Any]]:
+def _machines(mesh: model.Mesh, callers: Sequence[model.Service]) -> list[dict[str, Any]]:
     """Return one rule per machine in reach: its called ports, or all while servers still take undeclared calls."""
     ports: dict[str, set[int]] = {}
     for caller in callers:
@@ -67,10 +74,9 @@ def _machines(mesh: model.Mesh, callers: list[model.Service]) -> list[dict[str, 
     ]
 
 
-def _declared(mesh: model.Mesh, namespace: str) -> Manifest:
-    services = [item for item in mesh.services if item.namespace == namespace]
-    pods = [_in_namespace(name) for name in workloads.team_namespaces(mesh)]
-    egress = [*_infrastructure(mesh), {"to": pods}, *_machines(mesh, services)]
+def _declared(mesh: model.Mesh, namespace: str, pods: dict[str, Any]) -> Manifest:
+    services = mesh.services_in(namespace)
+    egress = [*_infrastructure(mesh), {"to": [pods]}, *_machines(mesh, services)]
     if any(item.external_calls for item in services):
         gateway = _in_namespace(gateways.EGRESS.namespace, gateways.EGRESS.selector)
         egress.append({"to": [gateway], "ports": _ports(gateways.EGRESS_PORT)})
@@ -126,7 +132,9 @@ def emit_network_policies(mesh: model.Mesh) -> tuple[Manifest, ...]:
     """
     if not positions.egress_is_locked(mesh):
         return ()
-    found = [_declared(mesh, name) for name in workloads.team_namespaces(mesh)]
+    teams = workloads.team_namespaces(mesh)
+    pods = _in_namespaces(teams)
+    found = [_declared(mesh, name, pods) for name in teams]
     if gateways.egress_is_used(mesh):
         found.append(_egress_gateway(mesh))
     if mesh.ingress:

@@ -47,7 +47,7 @@ def clause(span: Span, path: str) -> str:
 
 def namespace_clause(mesh: model.Mesh, namespace: str) -> str:
     """Return where ``namespace`` is declared: at the first of its services by name."""
-    name, span = min((item.name, item.span) for item in mesh.services if item.namespace == namespace)
+    name, span = min((item.name, item.span) for item in mesh.services_in(namespace))
     return clause(span, f"services.{name}.namespace")
 
 

@@ -31,9 +31,7 @@ def egress_authorization(mesh: model.Mesh) -> model.AuthorizationMode:
 
 def calls_are_enforced(mesh: model.Mesh) -> bool:
     """Whether every service refuses undeclared calls: only then may anything before the server refuse them too."""
-    modes = {mesh.phases.authorization_of(namespace=item.namespace, service=item.name) for item in mesh.services}
-    modes.update(mesh.phases.authorization_of(namespace=item) for item in mesh.namespaces)
-    return modes == {model.AuthorizationMode.ENFORCED}
+    return mesh.authorization_modes == {model.AuthorizationMode.ENFORCED}
 
 
 def egress_is_locked(mesh: model.Mesh) -> bool:

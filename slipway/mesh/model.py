@@ -5,11 +5,14 @@ complete (defaults filled in) and checked (every name that is mentioned exists),
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from slipway.diagnostics import Span
 from slipway.mesh.traffic import Traffic
+
+_Item = TypeVar("_Item")
 
 
 class Protocol(enum.Enum):
@@ -379,6 +382,26 @@ class _Index:
     machines: Mapping[str, Machine]
     externals: Mapping[str, ExternalHost]
     callers: Mapping[str, tuple[tuple[Service, ServiceCall], ...]]
+    plain_calls: Mapping[str, tuple[tuple[PlainCaller, ServiceCall], ...]]
+    external_callers: Mapping[str, tuple[Service, ...]]
+    inhabitants: Mapping[str, tuple[Service, ...]]
+    routed: frozenset[tuple[str, str]]
+    authorization_modes: frozenset[AuthorizationMode]
+
+
+def _grouped(pairs: Iterable[tuple[str, _Item]]) -> dict[str, list[_Item]]:
+    found: dict[str, list[_Item]] = {}
+    for key, item in pairs:
+        found.setdefault(key, []).append(item)
+    return found
+
+
+def _by_name(services: Iterable[Service]) -> tuple[Service, ...]:
+    return tuple(sorted(services, key=lambda item: item.name))
+
+
+def _by_caller(pair: tuple[Service | PlainCaller, ServiceCall]) -> tuple[str, str]:
+    return pair[0].name, pair[1].port
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -401,18 +424,24 @@ class Mesh:
     _index: _Index = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        callers: dict[str, list[tuple[Service, ServiceCall]]] = {}
-        for caller in self.services:
-            for call in caller.service_calls:
-                callers.setdefault(call.service, []).append((caller, call))
+        calls = [(call.service, (caller, call)) for caller in self.services for call in caller.service_calls]
+        plain = [(call.service, (caller, call)) for caller in self.plain_callers for call in caller.calls]
+        outside = [(call.external, caller) for caller in self.services for call in caller.external_calls]
+        inhabitants = _grouped((item.namespace, item) for item in self.services)
         index = _Index(
             services={item.name: item for item in self.services},
             machines={item.name: item for item in self.machines},
             externals={item.name: item for item in self.externals},
-            callers={
-                name: tuple(sorted(found, key=lambda pair: (pair[0].name, pair[1].port)))
-                for name, found in callers.items()
-            },
+            callers={name: tuple(sorted(found, key=_by_caller)) for name, found in _grouped(calls).items()},
+            plain_calls={name: tuple(sorted(found, key=_by_caller)) for name, found in _grouped(plain).items()},
+            external_callers={name: _by_name(found) for name, found in _grouped(outside).items()},
+            inhabitants={name: _by_name(found) for name, found in sorted(inhabitants.items())},
+            routed=frozenset((route.service, route.port) for host in self.ingress for route in host.routes),
+            authorization_modes=frozenset(
+                self.phases.authorization_of(namespace=name, service=service)
+                for name, found in inhabitants.items()
+                for service in ("", *(item.name for item in found))
+            ),
         )
         object.__setattr__(self, "_index", index)
 
@@ -431,7 +460,24 @@ class Mesh:
     @property
     def namespaces(self) -> tuple[str, ...]:
         """Every declared namespace, sorted."""
-        return tuple(sorted({item.namespace for item in self.services}))
+        return tuple(self._index.inhabitants)
+
+    @property
+    def authorization_modes(self) -> frozenset[AuthorizationMode]:
+        """Every position of ``authorization`` at which a service or the rest of a namespace stands."""
+        return self._index.authorization_modes
+
+    def services_in(self, namespace: str) -> tuple[Service, ...]:
+        """Return the services of a declared namespace, sorted by name."""
+        return self._index.inhabitants[namespace]
+
+    def external_callers(self, external: str) -> tuple[Service, ...]:
+        """Return the services that call the outside host with the logical name ``external``, sorted by name."""
+        return self._index.external_callers.get(external, ())
+
+    def is_routed(self, service: str, port: str) -> bool:
+        """Whether the ingress gateway sends requests to a port of a service."""
+        return (service, port) in self._index.routed
 
     def principals(self, service: str) -> tuple[str, ...]:
         """Return the SPIFFE identities of a service without the scheme, sorted: its pods' and its machines'.
@@ -446,8 +492,7 @@ class Mesh:
 
     def plain_calls(self, service: str) -> tuple[tuple[PlainCaller, ServiceCall], ...]:
         """Return every call to ``service`` by callers without a sidecar, sorted by caller and port."""
-        found = [(caller, call) for caller in self.plain_callers for call in caller.calls if call.service == service]
-        return tuple(sorted(found, key=lambda pair: (pair[0].name, pair[1].port)))
+        return self._index.plain_calls.get(service, ())
 
     def callers(self, service: str) -> tuple[tuple[Service, ServiceCall], ...]:
         """Return every declared call to ``service`` with its caller, sorted by caller and port."""

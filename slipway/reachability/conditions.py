@@ -94,18 +94,19 @@ def matching(rule: Compiled, arrival: Arrival, callers: Callers, *, token: bool)
     """Return the callers for which the rule matches; ``token`` tells that the request carries one."""
     if rule.dropped:
         return NOBODY
-    everybody = Some(must=callers.everybody, may=callers.everybody)
     operation = _any(rule.operations, arrival, callers, token)
     if not operation.may:
         return NOBODY
-    found = operation & _any(rule.sources, arrival, callers, token) & everybody
-    return Some(must=0, may=callers.everybody) if rule.unmodelled else found
+    if rule.unmodelled:
+        return Some(must=0, may=callers.everybody)
+    return operation & _any(rule.sources, arrival, callers, token)
 
 
 def _any(alternatives: tuple[tuple[Field, ...], ...], arrival: Arrival, callers: Callers, token: bool) -> Some:
     found = NOBODY
+    everybody = Some(must=callers.everybody, may=callers.everybody)
     for fields in alternatives:
-        held = Some(must=callers.everybody, may=callers.everybody)
+        held = everybody
         for item in fields:
             if item.positive is not None:
                 held &= _either(item.positive, arrival, callers, token)
@@ -113,13 +114,13 @@ def _any(alternatives: tuple[tuple[Field, ...], ...], arrival: Arrival, callers:
                 held &= _either(item.negative, arrival, callers, token).other_than(callers.everybody)
             if not held.may:
                 break
-        found |= held
+        found = held if found is NOBODY else found | held
     return found
 
 
 def _either(tests: tuple[Test, ...], arrival: Arrival, callers: Callers, token: bool) -> Some:
-    found = NOBODY
-    for test in tests:
+    found = tests[0](arrival, callers, token)
+    for test in tests[1:]:
         found |= test(arrival, callers, token)
     return found
 

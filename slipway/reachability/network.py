@@ -4,6 +4,7 @@ Source: Kubernetes 1.34 networking.k8s.io/v1 NetworkPolicySpec; kube-router comp
 replaced by the endpoint's, and answers a refused connection with an ICMP error.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -25,6 +26,15 @@ class Passage:
     key: Key | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Isolated:
+    """Callers to whom just these policies apply; groups with the same ``alike`` get out to the same places."""
+
+    policies: tuple[NetworkPolicy, ...]
+    callers: int
+    alike: int
+
+
 class NetworkPolicies:
     """Decides for one world and one list of callers; selectors are compared once."""
 
@@ -33,6 +43,7 @@ class NetworkPolicies:
         self._callers = callers
         self._engine = world.engine
         self._peers: dict[tuple[int, str], Some] = {}
+        self._ways: dict[tuple[int, str, int], list[tuple[bool, bool]]] = {}
         self._positions = {
             caller.workload: index for index, caller in enumerate(callers.list) if caller.workload is not None
         }
@@ -96,62 +107,96 @@ class NetworkPolicies:
         """
         if self._engine is Engine.NONE or not self._world.network_policies:
             return [Passage(callers=mask, through=Some(must=mask, may=mask), key=None)]
+        through = self._through(target, place, port)
+        if all(surely for surely, _ in through):
+            return [Passage(callers=mask, through=Some(must=mask, may=mask), key=None)]
         passages: list[Passage] = []
         rest = mask
-        for namespace, policies in self._world.network_policies_in.items():
-            egress = [(number, item) for number, item in enumerate(policies) if item.egress is not None]
-            if not egress:
-                continue
-            groups: dict[tuple[int, ...], int] = {}
-            for index in self._callers_in(namespace, mask):
-                labels = self._callers.list[index].labels
-                applied = tuple(number for number, item in egress if selector_matches(item.pods, labels))
-                if applied:
-                    groups[applied] = groups.get(applied, 0) | 1 << index
-            for applied, group in groups.items():
-                chosen = [policies[number] for number in applied]
-                passages.append(self._leaving(chosen, target, place, port, group))
-                rest &= ~group
+        for group in self._isolated:
+            if own := group.callers & mask:
+                surely, possibly = through[group.alike]
+                held = Some(must=own if surely else 0, may=own if possibly else 0)
+                passages.append(Passage(callers=own, through=held, key=group.policies[0].key))
+                rest &= ~own
         if rest:
             passages.append(Passage(callers=rest, through=Some(must=rest, may=rest), key=None))
         return passages
 
-    def _callers_in(self, namespace: str, mask: int) -> list[int]:
+    @functools.cached_property
+    def _isolated(self) -> list[_Isolated]:
+        """Callers by the policies that isolate them on their way out, in the order of the policies."""
+        found: list[_Isolated] = []
+        meanings: dict[tuple[object, ...], int] = {}
+        for namespace, policies in self._world.network_policies_in.items():
+            egress = [(number, item) for number, item in enumerate(policies) if item.egress is not None]
+            groups: dict[tuple[int, ...], int] = {}
+            for index in self._callers_in(namespace) if egress else ():
+                labels = self._callers.list[index].labels
+                applied = tuple(number for number, item in egress if selector_matches(item.pods, labels))
+                if applied:
+                    groups[applied] = groups.get(applied, 0) | 1 << index
+            for applied, callers in groups.items():
+                chosen = tuple(policies[number] for number in applied)
+                alike = meanings.setdefault(tuple(_meaning(item) for item in chosen), len(meanings))
+                found.append(_Isolated(policies=chosen, callers=callers, alike=alike))
+        return found
+
+    def _callers_in(self, namespace: str) -> list[int]:
         found: list[int] = []
         for index in self._world.workloads_in.get(namespace, ()):
             workload = self._world.workloads[index]
-            if not workload.machine and not workload.host_network:
-                found.append(index)
-        positions = self._positions
-        return [positions[index] for index in found if index in positions and mask >> positions[index] & 1]
+            if not workload.machine and not workload.host_network and index in self._positions:
+                found.append(self._positions[index])
+        return found
+
+    def _through(self, target: Workload | None, place: str, port: int) -> list[tuple[bool, bool]]:
+        """Return whether policies surely and possibly let out to a destination, one pair per ``alike``."""
+        key = (id(target), place, port)
+        found = self._ways.get(key)
+        if found is None:
+            firsts = {group.alike: group for group in reversed(self._isolated)}
+            found = [self._leaving(firsts[alike].policies, target, place, port) for alike in sorted(firsts)]
+            self._ways[key] = found
+        return found
 
     def _leaving(
-        self, policies: list[NetworkPolicy], target: Workload | None, place: str, port: int, mask: int
-    ) -> Passage:
-        must = may = False
+        self, policies: tuple[NetworkPolicy, ...], target: Workload | None, place: str, port: int
+    ) -> tuple[bool, bool]:
+        may = False
         for policy in policies:
             may = may or bool(policy.unmodelled)
             for rule in policy.egress or ():
                 if not port_listed(rule, port, target.ports if target is not None else {}):
                     continue
                 surely, possibly = self._towards(rule, policy.namespace, target, place)
-                must, may = must or surely, may or possibly
-        through = Some(must=mask if must else 0, may=mask if must or may else 0)
-        return Passage(callers=mask, through=through, key=policies[0].key)
+                if surely:
+                    return True, True
+                may = may or possibly
+        return False, may
 
     def _towards(self, rule: PolicyRule, namespace: str, target: Workload | None, place: str) -> tuple[bool, bool]:
         """Return whether a rule surely, and whether it possibly names the destination."""
         if not rule.peers:
             return True, True
-        must = may = False
+        may = False
         for peer in rule.peers:
             if peer.block:
                 inside = places.inside_except(place, peer.block, peer.excepted)
-                must, may = must or inside is True, may or inside is not False
-            elif target is not None and not target.machine and not target.host_network:
-                found = pod_matches(self._world, peer, namespace, target)
-                must, may = must or found, may or found
-        return must, may
+                if inside is True:
+                    return True, True
+                may = may or inside is None
+            elif target is None or target.machine or target.host_network:
+                continue
+            elif pod_matches(self._world, peer, namespace, target):
+                return True, True
+        return False, may
+
+
+def _meaning(policy: NetworkPolicy) -> tuple[object, ...]:
+    """Return what tells a policy apart from others on the way out: namespaces often have the same one each."""
+    peers = [peer for rule in policy.egress or () for peer in rule.peers]
+    own = any(not peer.block and peer.namespaces is None for peer in peers)
+    return repr(policy.egress), bool(policy.unmodelled), policy.namespace if own else ""
 
 
 def port_listed(rule: PolicyRule, port: int, names: Mapping[str, int]) -> bool:
@@ -181,8 +226,9 @@ def pod_matches(world: World, peer: Peer, namespace: str, workload: Workload) ->
 
 def selector_matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
     """Return whether a Kubernetes label selector matches."""
-    if any(labels.get(key) != value for key, value in selector.labels.items()):
-        return False
+    for key, value in selector.labels.items():
+        if labels.get(key) != value:
+            return False
     for item in selector.expressions:
         holds = {
             "In": labels.get(item.key) in item.values,

@@ -73,6 +73,8 @@ class Outbound:
         self.inbound = Inbound(world, callers, self._registry, Gateways(world, self._registry, self._clusters))
         self._scopes = Scopes(world, callers)
         self._clear = self._sort()
+        self._last: tuple[Dialled | None, str | None, str] = (None, None, "")
+        self._found: list[tuple[Scope, tuple[object, ...]]] = []
 
     @property
     def registry(self) -> Registry:
@@ -182,10 +184,8 @@ class Outbound:
         split: Split = []
         rest = mask
         alike: dict[tuple[object, ...], tuple[Scope, int]] = {}
-        for index in self._scopes.naming(self._entries(dialled, request)):
-            scope = self._scopes.all[index]
+        for scope, key in self._concerned(dialled, request):
             if group := scope.callers & mask:
-                key = self._signature(scope, dialled, request)
                 first, before = alike.get(key, (scope, 0))
                 alike[key] = (first, before | group)
         for scope, group in alike.values():
@@ -195,6 +195,19 @@ class Outbound:
         if rest:
             split += self._unknown_to_scope(dialled, request, rest)
         return split
+
+    def _concerned(self, dialled: Dialled, request: Request) -> list[tuple[Scope, tuple[object, ...]]]:
+        """Return the scopes that may hold what takes the connection, each with its signature.
+
+        The last answer is remembered: every kind of request to one destination asks for it.
+        """
+        host = None if request.http is None else request.http.host
+        last, *names = self._last
+        if last is not dialled or names != [host, request.sni]:
+            scopes = [self._scopes.all[index] for index in self._scopes.naming(self._entries(dialled, request))]
+            self._found = [(scope, self._signature(scope, dialled, request)) for scope in scopes]
+            self._last = (dialled, host, request.sni)
+        return self._found
 
     def _signature(self, scope: Scope, dialled: Dialled, request: Request) -> tuple[object, ...]:
         """Return what tells scopes apart for a connection; those that are alike are asked once."""

@@ -12,6 +12,7 @@ _ESCAPE = re.compile("%([0-9a-fA-F]{2})")
 _LITERAL = r"[a-zA-Z0-9_.~%!$&'()+,;:@=-]"
 
 
+@functools.lru_cache(maxsize=10_000)
 def normalized(path: str, normalization: str) -> str | None:
     """Return the path without query as authorization and routing see it, None when Envoy refuses the request (400).
 

@@ -33,4 +33,6 @@ class Request:
 
     def carried(self, outer_sni: str) -> "Request":
         """Return the request on a wire whose TLS has this server name."""
+        if outer_sni == self.outer_sni:
+            return self
         return dataclasses.replace(self, outer_sni=outer_sni)

@@ -3,6 +3,7 @@
 from slipway.reachability.answers import Answer, Decider, Hop, Key, Outcome, Seen, Transport
 
 Split = list[tuple[int, Answer]]
+_PAIR = 2
 
 
 def answer(
@@ -65,7 +66,7 @@ def _either(first: Answer, second: Answer) -> Answer:
 
 def joined(split: Split) -> Split:
     """Return the same split with equal answers in one part."""
-    if len(split) <= 1:
+    if len(split) <= 1 or (len(split) == _PAIR and split[0][1] != split[1][1]):
         return split
     found: dict[Answer, int] = {}
     for mask, item in split:

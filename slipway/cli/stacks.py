@@ -5,23 +5,28 @@ import datetime
 import enum
 from collections.abc import Generator, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from slipway.diagnostics import Diagnostic, DiagnosticsError, catalogue, render
-from slipway.mesh import loader, model
-from slipway.world import files
+
+if TYPE_CHECKING:
+    from slipway.mesh import model
 
 FOLDER = "stacks"
 EXIT_EFFECT_FAILED = 1
 EXIT_BAD_INPUT = 2
 
 
-def load(environment: str, *, folder: Path | None = None) -> model.Mesh:
+def load(environment: str, *, folder: Path | None = None) -> "model.Mesh":
     """Return the resolved declaration of ``environment`` in ``folder`` (default: ``stacks`` here).
 
     Warnings are printed. Raises DiagnosticsError with every mistake.
     """
+    from slipway.mesh import loader
+    from slipway.world import files
+
     sources = files.read_sources(Path(FOLDER) if folder is None else folder, environment)
     today = datetime.datetime.now(tz=datetime.UTC).date()
     examined = loader.examine(sources.mesh, sources.environment, environment_name=environment, today=today)

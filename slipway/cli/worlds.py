@@ -1,11 +1,10 @@
 """Worlds for questions of reachability: of an environment, a folder, a git revision, or the running cluster."""
 
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +12,9 @@ from slipway import reachability
 from slipway.cli import stacks
 from slipway.manifests import kubernetes_reader
 from slipway.manifests.manifest import Manifest
-from slipway.mesh import model
+
+if TYPE_CHECKING:
+    from slipway.mesh import model
 
 LIVE = "live"
 GIT = "git:"
@@ -48,7 +49,7 @@ def load(text: str, *, where: Where) -> reachability.World:
     return compiled(stacks.load(text))
 
 
-def compiled(mesh: model.Mesh) -> reachability.World:
+def compiled(mesh: "model.Mesh") -> reachability.World:
     """Return the world that a declaration becomes: its bundle, the gateways, and the workloads that it expects."""
     from policies.bundles import compiler
 
@@ -72,7 +73,7 @@ def compiled(mesh: model.Mesh) -> reachability.World:
     )
 
 
-def _workloads(mesh: model.Mesh) -> Iterable[Manifest]:
+def _workloads(mesh: "model.Mesh") -> Iterable[Manifest]:
     """Return what the teams are expected to run: pods and Services of declared services in the cluster."""
     for service in mesh.services:
         workload = service.workload
@@ -98,7 +99,7 @@ def _workloads(mesh: model.Mesh) -> Iterable[Manifest]:
         yield _service(workload.service, service.namespace, labels, ports)
 
 
-def pods_of(service: model.Service) -> Iterable[tuple[str, dict[str, str]]]:
+def pods_of(service: "model.Service") -> Iterable[tuple[str, dict[str, str]]]:
     """Return names and further labels of the Deployments that a service in the cluster is expected to have."""
     if not service.versions:
         return [(service.name, {})]
@@ -159,6 +160,8 @@ def _mesh_config(manifests: Iterable[Manifest]) -> Mapping[str, Any]:
 
 
 def _revision(revision: str, where: Where) -> reachability.World:
+    import tempfile
+
     from slipway.world import process
 
     revision, _, named = revision.partition(":")

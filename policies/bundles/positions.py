@@ -31,7 +31,7 @@ def egress_authorization(mesh: model.Mesh) -> model.AuthorizationMode:
 
 def calls_are_enforced(mesh: model.Mesh) -> bool:
     """Whether every service refuses undeclared calls: only then may anything before the server refuse them too."""
-    return mesh.authorization_modes == {model.AuthorizationMode.ENFORCED}
+    return mesh.authorization_modes == frozenset({model.AuthorizationMode.ENFORCED})
 
 
 def egress_is_locked(mesh: model.Mesh) -> bool:

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable
 
 from slipway.diagnostics import Collector, Span, catalogue, wording
-from slipway.mesh import model, plain_callers
+from slipway.mesh import model, outside, plain_callers
 from slipway.mesh.reading import Found
 
 _PLAN_NETWORKS = ("pods", "services", "nodes", "machines")
@@ -22,6 +22,7 @@ def check(mesh: model.Mesh, *, declared: Found, positions: Found, collector: Col
     _check_addresses(mesh, positions, collector)
     _check_networks(mesh, positions, collector)
     _check_localities(mesh, positions, collector)
+    outside.check_addresses(mesh, declared.entries("external"), collector)
     plain_callers.check_networks(mesh, declared.entries("services"), collector)
 
 
@@ -93,16 +94,16 @@ def _check_hosts(mesh: model.Mesh, declared: Found, collector: Collector) -> Non
     ]
     for item in mesh.services:
         inside += [(name.text, name.span, name.path) for name in services[item.name].list("names") if name.text]
-    outside = [(item.host, item.span, f"external.{item.name}") for item in mesh.externals if item.host]
-    outside += [
+    external = [(item.host, item.span, f"external.{item.name}") for item in mesh.externals if item.host]
+    external += [
         (item.served_by, item.span, f"external.{item.name}.servedBy") for item in mesh.externals if item.served_by
     ]
     served = [(item.host, item.span, f"ingress.{item.name}") for item in mesh.ingress if item.host]
-    _check_unique(inside + outside, collector)
+    _check_unique(inside + external, collector)
     _check_unique(served, collector)
     _check_wildcards(mesh, inside, collector)
     kubernetes = {item.host for item in mesh.services}
-    for host, span, path in inside + outside + served:
+    for host, span, path in inside + external + served:
         if host not in kubernetes and host.endswith((".cluster.local", ".svc")):
             sentence = f"{wording.quoted(host)} is a name that Kubernetes gives to Services"
             hint = "leave it out: a service has that name already"

@@ -1,6 +1,7 @@
 """Outside hosts: what callers speak, and what is needed so that nothing but the host is opened."""
 
-from collections.abc import Mapping
+import ipaddress
+from collections.abc import Mapping, Sequence
 
 from slipway.diagnostics import Collector, catalogue, wording
 from slipway.mesh import model, perimeter
@@ -9,6 +10,9 @@ from slipway.mesh.reading import Found
 _PORTS = {model.ExternalProtocol.TLS: 443, model.ExternalProtocol.HTTP: 80}
 _TLS_PORT = 443
 _WILDCARD = "*."
+_NETWORKS = ("pods", "services", "nodes", "machines")
+_ADDRESSES = ("resolver", "metadata", "vault", "control_plane", "ingress")
+_NOBODY = ipaddress.IPv4Network("0.0.0.0/8")  # Source: RFC 6890, 2.2.2, "This host on this network"
 
 
 def read_externals(
@@ -92,6 +96,40 @@ def _check_wildcard(found: Found, host: str, protocol: model.ExternalProtocol, c
         _report(
             served_by, f"{wording.quoted(host)} is one host and answers for itself", "remove `servedBy`", collector
         )
+
+
+def check_addresses(mesh: model.Mesh, externals: Mapping[str, Found], collector: Collector) -> None:
+    """Report addresses of TCP hosts that two of them share on one port, or that do not lie outside (MESH0330).
+
+    Source: istio/istio 1.29.1 pkg/config/validation/validation.go: over TCP the address alone chooses the host.
+    """
+    plan = [(f"the network of {name}", str(getattr(mesh.network, name))) for name in _NETWORKS]
+    plan += [(f"the platform's `{name}`", str(getattr(mesh.network, name))) for name in _ADDRESSES]
+    inside = [(what, ipaddress.IPv4Network(block)) for what, block in plan if block]
+    owners: dict[tuple[str, int], str] = {}
+    for host in mesh.externals:
+        for item in externals[host.name].list("addresses") if host.addresses else ():
+            if not item.text:
+                continue
+            where = _inside(ipaddress.IPv4Address(item.text), inside)
+            if where:
+                sentence = f"{wording.quoted(item.raw)} does not lie outside: it is in {where}"
+                hint = "state the host's own address; what runs here is declared under `services`"
+                _report(item, sentence, hint, collector)
+            owner = owners.setdefault((item.text, host.port), host.name)
+            if owner != host.name:
+                sentence = (
+                    f"{wording.quoted(owner)} and {wording.quoted(host.name)} have the address "
+                    f"{wording.quoted(item.raw)} and the port {host.port}, and over TCP nothing else tells them apart"
+                )
+                _report(item, sentence, "declare them as one host, or give one another port", collector)
+
+
+def _inside(address: ipaddress.IPv4Address, plan: Sequence[tuple[str, ipaddress.IPv4Network]]) -> str:
+    """Return whose an address is when it is not of a host outside, else nothing."""
+    if address.is_loopback or address.is_link_local or address.is_multicast or address in _NOBODY:
+        return "a range that belongs to no host outside"
+    return next((what for what, block in plan if address in block), "")
 
 
 def _report(item: Found, sentence: str, hint: str, collector: Collector) -> None:

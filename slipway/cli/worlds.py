@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,12 +15,8 @@ from slipway.manifests import kubernetes_reader
 from slipway.manifests.manifest import Manifest
 from slipway.mesh import model
 
-if TYPE_CHECKING:
-    from slipway.world import kubernetes
-
 LIVE = "live"
 GIT = "git:"
-_DECLARED_AT = "slipway.dev/declared-at"
 _MESH_CONFIG_MAPS = ("istio",)
 _GIT_TIMEOUT_S = 60.0
 _ENDINGS = (".yaml", ".yml", ".json")
@@ -53,87 +49,10 @@ def load(text: str, *, where: Where) -> reachability.World:
 
 def compiled(mesh: model.Mesh) -> reachability.World:
     """Return the world that a declaration becomes: its bundle, the gateways, and the workloads that it expects."""
-    from policies.bundles import compiler
+    from policies.bundles import compiler, surroundings
 
     bundle = compiler.compile_bundle(mesh)
-    there = {item.key for item in bundle.manifests}
-    expected = [*_gateways(bundle.gateways), *_workloads(mesh)]
-    manifests = [*bundle.manifests, *(item for item in expected if item.key not in there)]
-    manifests += [
-        Manifest(api_version="v1", kind="Namespace", name=name, labels=labels)
-        for name, labels in bundle.namespace_labels.items()
-        if ("Namespace", "", name) not in there
-    ]
-    network = mesh.network
-    return reachability.read(
-        manifests,
-        mesh_config=bundle.mesh_config,
-        nsg=bundle.nsg,
-        origins={item.key: item.annotations.get(_DECLARED_AT, "") for item in manifests},
-        pod_network=network.pods,
-        virtual_network=(network.pods, network.nodes, network.machines),
-    )
-
-
-def _workloads(mesh: model.Mesh) -> Iterable[Manifest]:
-    """Return what the teams are expected to run: pods and Services of declared services in the cluster."""
-    for service in mesh.services:
-        workload = service.workload
-        if workload is None:
-            continue
-        container = {
-            "name": "app",
-            "ports": [{"name": f"p{port.number}", "containerPort": port.number} for port in service.ports],
-        }
-        pod = {"serviceAccountName": workload.service_account, "containers": [container]}
-        labels = dict(workload.labels)
-        for name, version in pods_of(service):
-            yield _deployment(name, service.namespace, {**labels, **version}, {}, pod)
-        ports = [
-            {
-                "name": f"{port.protocol.app_protocol}-{port.number}",
-                "port": port.service_port,
-                "targetPort": port.number,
-                "appProtocol": port.protocol.app_protocol,
-            }
-            for port in service.ports
-        ]
-        yield _service(workload.service, service.namespace, labels, ports)
-
-
-def pods_of(service: model.Service) -> Iterable[tuple[str, dict[str, str]]]:
-    """Return names and further labels of the Deployments that a service in the cluster is expected to have."""
-    if not service.versions:
-        return [(service.name, {})]
-    return [(f"{service.name}-{item.replace('.', '-')}", {"version": item}) for item in service.versions]
-
-
-def _gateways(gateways: Iterable[Any]) -> Iterable[Manifest]:
-    """Return what the releases of gateways install."""
-    for item in gateways:
-        labels = {**item.labels, "sidecar.istio.io/inject": "true"}
-        annotations = {"inject.istio.io/templates": "gateway"}
-        pod = {"serviceAccountName": item.release, "containers": [{"name": "istio-proxy", "image": "auto"}]}
-        yield _deployment(item.release, item.namespace, labels, annotations, pod)
-        ports = [
-            {"name": port.name, "port": port.port, "targetPort": port.target_port, "appProtocol": "tcp"}
-            for port in item.ports
-        ]
-        selector = {key: value for key, value in item.labels.items() if key in {"app", "istio"}}
-        yield _service(item.release, item.namespace, selector, ports)
-
-
-def _deployment(
-    name: str, namespace: str, labels: Mapping[str, str], annotations: Mapping[str, str], pod: Mapping[str, Any]
-) -> Manifest:
-    template = {"metadata": {"labels": dict(labels), "annotations": dict(annotations)}, "spec": dict(pod)}
-    body = {"spec": {"template": template}}
-    return Manifest(api_version="apps/v1", kind="Deployment", name=name, namespace=namespace, body=body)
-
-
-def _service(name: str, namespace: str, selector: Mapping[str, str], ports: list[dict[str, Any]]) -> Manifest:
-    body = {"spec": {"selector": dict(selector), "ports": ports}}
-    return Manifest(api_version="v1", kind="Service", name=name, namespace=namespace, body=body)
+    return reachability.read_applied(bundle.manifests, surroundings.emit_surroundings(mesh, bundle))
 
 
 def _folder(folder: Path) -> reachability.World:
@@ -201,20 +120,6 @@ _LIVE_KINDS = (
 )
 
 
-def _manifest(kind: "kubernetes.Kind", body: Mapping[str, Any]) -> Manifest:
-    """Return an object as the API server sends it, without what only the server writes into its metadata."""
-    metadata = body.get("metadata") or {}
-    return Manifest(
-        api_version=kind.api_version,
-        kind=kind.kind,
-        name=metadata.get("name", ""),
-        namespace=metadata.get("namespace", ""),
-        labels=metadata.get("labels") or {},
-        annotations=metadata.get("annotations") or {},
-        body={key: value for key, value in body.items() if key not in {"apiVersion", "kind", "metadata"}},
-    )
-
-
 def _live(where: Where) -> reachability.World:
     from slipway.world import kubernetes
 
@@ -224,5 +129,6 @@ def _live(where: Where) -> reachability.World:
     for api_version, kind in _LIVE_KINDS:
         asked = kubernetes.Kind(api_version=api_version, kind=kind)
         namespace = "istio-system" if kind == "ConfigMap" else ""
-        manifests += [_manifest(asked, body) for body in cluster.list(asked, namespace=namespace)]
+        named = {"apiVersion": api_version, "kind": kind}  # items of a list do not repeat them
+        manifests += [Manifest.from_dict({**body, **named}) for body in cluster.list(asked, namespace=namespace)]
     return reachability.read(manifests, mesh_config=_mesh_config(manifests))

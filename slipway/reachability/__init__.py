@@ -1,6 +1,7 @@
 """Who reaches whom, by which rule: objects in, answers out. Reads objects only, never the declaration."""
 
 from slipway.reachability.answers import Answer, Decider, Hop, Key, Outcome, Seen, Transport
+from slipway.reachability.applied import read_applied
 from slipway.reachability.deciding import UnknownNameError, decide
 from slipway.reachability.difference import Change, Difference, diff
 from slipway.reachability.questions import (
@@ -52,4 +53,5 @@ __all__ = [
     "leading_to",
     "matrix",
     "read",
+    "read_applied",
 ]

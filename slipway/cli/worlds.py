@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,28 +31,46 @@ class Where:
     context: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A source: its world, and who answers for hosts, as far as a declaration says so."""
+
+    world: reachability.World
+    owners: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
 def load(text: str, *, where: Where) -> reachability.World:
-    """Return the world that ``text`` names: ``live``, ``git:REVISION``, a folder, or an environment.
+    """Return the world that ``text`` names. Raises as :func:`loaded`."""
+    return loaded(text, where=where).world
+
+
+def loaded(text: str, *, where: Where) -> Loaded:
+    """Return what ``text`` names: ``live``, ``git:REVISION``, a folder, or an environment.
 
     Raises DiagnosticsError for mistakes in what is read, KubernetesError when the cluster cannot be asked,
     click.UsageError for a source that does not exist.
     """
     if text == LIVE:
-        return _live(where)
+        return Loaded(world=_live(where))
     if text.startswith(GIT):
         return _revision(text.removeprefix(GIT), where)
     folder = Path(text)
     if folder.is_dir() and (os.sep in text or not (Path(stacks.FOLDER) / f"{text}.yaml").exists()):
-        return _folder(folder)
-    return compiled(stacks.load(text))
+        return Loaded(world=_folder(folder))
+    return _declared(stacks.load(text))
 
 
 def compiled(mesh: model.Mesh) -> reachability.World:
     """Return the world that a declaration becomes: its bundle, the gateways, and the workloads that it expects."""
+    return _declared(mesh).world
+
+
+def _declared(mesh: model.Mesh) -> Loaded:
     from policies.bundles import compiler, surroundings
 
     bundle = compiler.compile_bundle(mesh)
-    return reachability.read_applied(bundle.manifests, surroundings.emit_surroundings(mesh, bundle))
+    around = surroundings.emit_surroundings(mesh, bundle)
+    return Loaded(world=reachability.read_applied(bundle.manifests, around), owners=around.owners)
 
 
 def _folder(folder: Path) -> reachability.World:
@@ -80,7 +98,7 @@ def _mesh_config(manifests: Iterable[Manifest]) -> Mapping[str, Any]:
     return {}
 
 
-def _revision(revision: str, where: Where) -> reachability.World:
+def _revision(revision: str, where: Where) -> Loaded:
     from slipway.world import process
 
     revision, _, named = revision.partition(":")
@@ -100,7 +118,8 @@ def _revision(revision: str, where: Where) -> reachability.World:
             path.write_text(git("show", f"{revision}:{name}"))
         if not (Path(folder) / stacks.FOLDER).exists():
             raise click.UsageError(f"revision {revision} has no folder {stacks.FOLDER}")
-        return compiled(stacks.load(environment, folder=Path(folder) / stacks.FOLDER))
+        shown_as = f"{revision}:{stacks.FOLDER}"
+        return _declared(stacks.load(environment, folder=Path(folder) / stacks.FOLDER, shown_as=shown_as))
 
 
 _LIVE_KINDS = (

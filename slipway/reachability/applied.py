@@ -15,8 +15,9 @@ def read_applied(objects: Iterable[Manifest], surroundings: Surroundings) -> Wor
 
     The origin of an object is where it says that it was declared. Raises DiagnosticsError as :func:`reading.read`.
     """
-    applied = {item.key: item for item in objects}
-    manifests = [*applied.values(), *(item for item in surroundings.manifests if item.key not in applied)]
+    applied = tuple(objects)
+    keys = {item.key for item in applied}
+    manifests = [*applied, *(item for item in surroundings.manifests if item.key not in keys)]
     return reading.read(
         manifests,
         mesh_config=surroundings.mesh_config,

@@ -51,7 +51,9 @@ def test_an_applied_object_wins_over_the_expected_one():
 
 
 def test_owners_answer_for_every_name_of_their_service():
-    environment = "platform: lab\nrevision: '1-29-1'\nphase: {mtls: strict, egress: locked, authorization: enforced}\n"
+    environment = (
+        "platform: lab\nrevision: '1-29-1'\nphase: {mtls: strict, egress: locked, authorization: enforced}\n"
+    )
     mesh = loader.load(
         [loader.Source(file="mesh.yaml", text=OWNED)],
         loader.Source(file="lab.yaml", text=environment),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pulumi
 
-from components import environment, platforms
+from components import access_preview, environment, platforms
 from policies.bundles import compiler
 from slipway.diagnostics import DiagnosticsError, render
 from slipway.mesh import loader
@@ -28,10 +28,9 @@ def main() -> None:
         raise pulumi.RunError("\n" + render.text(error.diagnostics)) from None
     for warning in examined.diagnostics:
         pulumi.log.warn(render.text([warning]))
-    instance = os.environ.get("SLIPWAY_LAB_INSTANCE")
-    platform = platforms.create(mesh, bundle=bundle, folder=STACKS, lab_instance=instance)
-    arguments = environment.EnvironmentArgs(mesh=mesh, bundle=bundle, platform=platform)
-    environment.Environment(name, arguments)
+    access_preview.tell(mesh, bundle, file=os.environ.get("SLIPWAY_ACCESS_FILE"))
+    place = platforms.create(mesh, bundle=bundle, folder=STACKS, lab_instance=os.environ.get("SLIPWAY_LAB_INSTANCE"))
+    environment.Environment(name, environment.EnvironmentArgs(mesh=mesh, bundle=bundle, platform=place))
     for key, value in environment.outputs(mesh).items():
         pulumi.export(key, value)
 

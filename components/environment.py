@@ -8,9 +8,13 @@ import pulumi
 from components import kubernetes_objects, platform, policy_bundle
 from components.istio import control_plane, gateway
 from policies.bundles import bundle as bundles
+from policies.bundles import surroundings
 from slipway.machines import arguments as machine_arguments
 from slipway.manifests.manifest import Manifest
 from slipway.mesh import model
+
+TYPE = "slipway:index:Environment"
+ACCESS = "access"
 
 _NAMESPACES = (bundles.Stage.NAMESPACE,)
 _PROTECTION = (bundles.Stage.DENY,)
@@ -32,10 +36,11 @@ class Environment(pulumi.ComponentResource):
 
     What closes (deny-all, STRICT, NetworkPolicy) is created before istiod configures the first proxy and deleted
     after it is gone, so neither the first `up` nor `destroy` has a moment in which a proxy is told to be open.
+    The output ``access`` keeps the surroundings once everything in them is there, for the next preview to compare.
     """
 
     def __init__(self, name: str, args: EnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("slipway:index:Environment", name, None, opts)
+        super().__init__(TYPE, name, None, opts)
         self._mesh, self._bundle, self._platform = args.mesh, args.bundle, args.platform
         self._cluster = kubernetes_objects.provider(
             f"{name}-cluster",
@@ -52,8 +57,10 @@ class Environment(pulumi.ComponentResource):
         gateways = self._gateways(after=[istiod], namespaces=namespaces)
         self._objects("traffic", _MOVING, after=[istiod], namespaces=namespaces)
         self._certificates(namespaces)
-        self._machines(after=[*gateways], joining=joining)
-        self.register_outputs(outputs(args.mesh))
+        machines = self._machines(after=[*gateways], joining=joining)
+        around = surroundings.emit_surroundings(args.mesh, args.bundle).to_json()
+        done = pulumi.Output.all(*(item.urn for item in (istiod, *gateways, *machines)))
+        self.register_outputs({**outputs(args.mesh), ACCESS: done.apply(lambda _: around)})
 
     def _children(self) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, providers=[self._cluster])
@@ -127,12 +134,13 @@ class Environment(pulumi.ComponentResource):
         *,
         after: Sequence[pulumi.Resource],
         joining: Mapping[tuple[str, str, str], pulumi.Resource],
-    ) -> None:
+    ) -> list[pulumi.Resource]:
+        found: list[pulumi.Resource] = []
         for declared in self._mesh.machines:
             registered = [
                 resource for (_, namespace, _), resource in joining.items() if namespace == declared.namespace
             ]
-            self._platform.machine(
+            made = self._platform.machine(
                 platform.MachineArgs(
                     machine=declared,
                     nsg=self._bundle.nsg[declared.name],
@@ -142,6 +150,8 @@ class Environment(pulumi.ComponentResource):
                     after=[*after, *registered],
                 )
             )
+            found.append(made)
+        return found
 
     def _manifests(self, stages: Sequence[bundles.Stage]) -> tuple[Manifest, ...]:
         return tuple(item for stage, items in self._bundle.stages() if stage in stages for item in items)

@@ -17,6 +17,7 @@ _COMMANDS = {
     "explain": "slipway.cli.explain",
     "lab": "slipway.cli.lab",
     "matrix": "slipway.cli.matrix",
+    "preview": "slipway.cli.preview",
     "render": "slipway.cli.render",
     "up": "slipway.cli.up",
     "verify": "slipway.cli.verify",

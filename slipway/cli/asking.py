@@ -2,7 +2,6 @@
 
 import ipaddress
 from collections.abc import Iterable
-from typing import Any
 
 import click
 
@@ -91,22 +90,6 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def answer_to_plain(item: reachability.Answer) -> dict[str, Any]:
-    """Return an answer as JSON values."""
-    decider = item.decided_by
-    key = decider.object
-    stated = None if key is None else {"kind": key.kind, "namespace": key.namespace, "name": key.name}
-    if stated is not None and key is not None and key.origin:
-        stated["origin"] = key.origin
-    return {
-        "outcome": item.outcome.value,
-        "seen": item.seen.value,
-        "transport": item.transport.value,
-        "decidedBy": {"hop": decider.hop.value, "object": stated, "rule": decider.rule},
-        "reasons": list(item.reasons),
-    }
 
 
 def answer_lines(item: reachability.Answer) -> Iterable[str]:

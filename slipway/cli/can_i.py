@@ -62,7 +62,7 @@ def can_i(
     )
     answers = reachability.decide_kinds(world, question)
     if as_json:
-        found = [{"request": label, **asking.answer_to_plain(item)} for label, item in answers]
+        found = [{"request": label, **item.to_plain()} for label, item in answers]
         click.echo(json.dumps(found, indent=2))
     else:
         for label, item in answers:

@@ -64,7 +64,7 @@ def explain(environment: str, line: str | None, *, kubeconfig: str, context: str
     found = reachability.decide(world, question(world, read))
     said = list(told(read))
     if as_json:
-        click.echo(json.dumps({"proxy": said, "objects": asking.answer_to_plain(found)}, indent=2))
+        click.echo(json.dumps({"proxy": said, "objects": found.to_plain()}, indent=2))
     else:
         for sentence in said:
             click.echo(f"the proxy said: {sentence}")

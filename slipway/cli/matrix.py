@@ -44,7 +44,6 @@ def matrix(environment: str, *, kubeconfig: str, context: str, shape: str, as_js
 
 def _rows(found: "reachability.Matrix") -> Iterable[dict[str, object]]:
     from slipway import reachability
-    from slipway.cli import asking
 
     for row in found.rows:
         shown = tuple(part for part in row.parts if part[1].outcome is not reachability.Outcome.DENIED)
@@ -55,7 +54,7 @@ def _rows(found: "reachability.Matrix") -> Iterable[dict[str, object]]:
                 "namespace": row.destination.namespace,
                 "request": row.kind,
                 "sources": list(sources),
-                **asking.answer_to_plain(item),
+                **item.to_plain(),
             }
 
 

@@ -1,6 +1,7 @@
 """What every command about an environment needs: the declaration from disk, and its errors on the terminal."""
 
 import contextlib
+import dataclasses
 import datetime
 import enum
 from collections.abc import Generator, Iterable
@@ -12,27 +13,38 @@ import click
 from slipway.diagnostics import Diagnostic, DiagnosticsError, catalogue, render
 
 if TYPE_CHECKING:
-    from slipway.mesh import model
+    from slipway.mesh import loader, model
 
 FOLDER = "stacks"
 EXIT_EFFECT_FAILED = 1
 EXIT_BAD_INPUT = 2
 
 
-def load(environment: str, *, folder: Path | None = None) -> "model.Mesh":
+def load(environment: str, *, folder: Path | None = None, shown_as: str = "") -> "model.Mesh":
     """Return the resolved declaration of ``environment`` in ``folder`` (default: ``stacks`` here).
 
-    Warnings are printed. Raises DiagnosticsError with every mistake.
+    Messages name files below ``shown_as`` when the folder itself is none that people know. Warnings are printed.
+    Raises DiagnosticsError with every mistake.
     """
     from slipway.mesh import loader
     from slipway.world import files
 
     sources = files.read_sources(Path(FOLDER) if folder is None else folder, environment)
+    if shown_as and folder is not None:
+        sources = dataclasses.replace(
+            sources,
+            mesh=tuple(_renamed(item, folder, shown_as) for item in sources.mesh),
+            environment=_renamed(sources.environment, folder, shown_as),
+        )
     today = datetime.datetime.now(tz=datetime.UTC).date()
     examined = loader.examine(sources.mesh, sources.environment, environment_name=environment, today=today)
     mesh = examined.resolved()
     click.echo(render.text(examined.diagnostics), err=True, nl=False)
     return mesh
+
+
+def _renamed(source: "loader.Source", folder: Path, shown_as: str) -> "loader.Source":
+    return dataclasses.replace(source, file=f"{shown_as}/{Path(source.file).relative_to(folder)}")
 
 
 class Form(enum.Enum):

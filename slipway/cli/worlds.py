@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 LIVE = "live"
 GIT = "git:"
-_DECLARED_AT = "slipway.dev/declared-at"
 _MESH_CONFIG_MAPS = ("istio",)
 _GIT_TIMEOUT_S = 60.0
 _ENDINGS = (".yaml", ".yml", ".json")
@@ -33,105 +32,46 @@ class Where:
     context: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A source: its world, and who answers for hosts, as far as a declaration says so."""
+
+    world: reachability.World
+    owners: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
 def load(text: str, *, where: Where) -> reachability.World:
-    """Return the world that ``text`` names: ``live``, ``git:REVISION``, a folder, or an environment.
+    """Return the world that ``text`` names. Raises as :func:`loaded`."""
+    return loaded(text, where=where).world
+
+
+def loaded(text: str, *, where: Where) -> Loaded:
+    """Return what ``text`` names: ``live``, ``git:REVISION``, a folder, or an environment.
 
     Raises DiagnosticsError for mistakes in what is read, KubernetesError when the cluster cannot be asked,
     click.UsageError for a source that does not exist.
     """
     if text == LIVE:
-        return _live(where)
+        return Loaded(world=_live(where))
     if text.startswith(GIT):
         return _revision(text.removeprefix(GIT), where)
     folder = Path(text)
     if folder.is_dir() and (os.sep in text or not (Path(stacks.FOLDER) / f"{text}.yaml").exists()):
-        return _folder(folder)
-    return compiled(stacks.load(text))
+        return Loaded(world=_folder(folder))
+    return _declared(stacks.load(text))
 
 
 def compiled(mesh: "model.Mesh") -> reachability.World:
     """Return the world that a declaration becomes: its bundle, the gateways, and the workloads that it expects."""
-    from policies.bundles import compiler
+    return _declared(mesh).world
+
+
+def _declared(mesh: "model.Mesh") -> Loaded:
+    from policies.bundles import compiler, surroundings
 
     bundle = compiler.compile_bundle(mesh)
-    there = {item.key for item in bundle.manifests}
-    expected = [*_gateways(bundle.gateways), *_workloads(mesh)]
-    manifests = [*bundle.manifests, *(item for item in expected if item.key not in there)]
-    manifests += [
-        Manifest(api_version="v1", kind="Namespace", name=name, labels=labels)
-        for name, labels in bundle.namespace_labels.items()
-        if ("Namespace", "", name) not in there
-    ]
-    network = mesh.network
-    return reachability.read(
-        manifests,
-        mesh_config=bundle.mesh_config,
-        nsg=bundle.nsg,
-        origins={item.key: item.annotations.get(_DECLARED_AT, "") for item in manifests},
-        pod_network=network.pods,
-        virtual_network=(network.pods, network.nodes, network.machines),
-    )
-
-
-def _workloads(mesh: "model.Mesh") -> Iterable[Manifest]:
-    """Return what the teams are expected to run: pods and Services of declared services in the cluster."""
-    for service in mesh.services:
-        workload = service.workload
-        if workload is None:
-            continue
-        container = {
-            "name": "app",
-            "ports": [{"name": f"p{port.number}", "containerPort": port.number} for port in service.ports],
-        }
-        pod = {"serviceAccountName": workload.service_account, "containers": [container]}
-        labels = dict(workload.labels)
-        for name, version in pods_of(service):
-            yield _deployment(name, service.namespace, {**labels, **version}, {}, pod)
-        ports = [
-            {
-                "name": f"{port.protocol.app_protocol}-{port.number}",
-                "port": port.service_port,
-                "targetPort": port.number,
-                "appProtocol": port.protocol.app_protocol,
-            }
-            for port in service.ports
-        ]
-        yield _service(workload.service, service.namespace, labels, ports)
-
-
-def pods_of(service: "model.Service") -> Iterable[tuple[str, dict[str, str]]]:
-    """Return names and further labels of the Deployments that a service in the cluster is expected to have."""
-    if not service.versions:
-        return [(service.name, {})]
-    return [(f"{service.name}-{item.replace('.', '-')}", {"version": item}) for item in service.versions]
-
-
-def _gateways(gateways: Iterable[Any]) -> Iterable[Manifest]:
-    """Return what the releases of gateways install."""
-    for item in gateways:
-        labels = {**item.labels, "sidecar.istio.io/inject": "true"}
-        annotations = {"inject.istio.io/templates": "gateway"}
-        pod = {"serviceAccountName": item.release, "containers": [{"name": "istio-proxy", "image": "auto"}]}
-        yield _deployment(item.release, item.namespace, labels, annotations, pod)
-        ports = [
-            {"name": port.name, "port": port.port, "targetPort": port.target_port, "appProtocol": "tcp"}
-            for port in item.ports
-        ]
-        selector = {key: value for key, value in item.labels.items() if key in {"app", "istio"}}
-        yield _service(item.release, item.namespace, selector, ports)
-
-
-def _deployment(
-    name: str, namespace: str, labels: Mapping[str, str], annotations: Mapping[str, str], pod: Mapping[str, Any]
-) -> Manifest:
-    template = {"metadata": {"labels": dict(labels), "annotations": dict(annotations)}, "spec": dict(pod)}
-    body = {"spec": {"template": template}}
-    return Manifest(api_version="apps/v1", kind="Deployment", name=name, namespace=namespace, body=body)
-
-
-def _service(name: str, namespace: str, selector: Mapping[str, str], ports: list[dict[str, Any]]) -> Manifest:
-    body = {"spec": {"selector": dict(selector), "ports": ports}}
-    return Manifest(api_version="v1", kind="Service", name=name, namespace=namespace, body=body)
+    around = surroundings.emit_surroundings(mesh, bundle)
+    return Loaded(world=reachability.read_applied(bundle.manifests, around), owners=around.owners)
 
 
 def _folder(folder: Path) -> reachability.World:
@@ -159,7 +99,7 @@ def _mesh_config(manifests: Iterable[Manifest]) -> Mapping[str, Any]:
     return {}
 
 
-def _revision(revision: str, where: Where) -> reachability.World:
+def _revision(revision: str, where: Where) -> Loaded:
     import tempfile
 
     from slipway.world import process
@@ -181,7 +121,8 @@ def _revision(revision: str, where: Where) -> reachability.World:
             path.write_text(git("show", f"{revision}:{name}"))
         if not (Path(folder) / stacks.FOLDER).exists():
             raise click.UsageError(f"revision {revision} has no folder {stacks.FOLDER}")
-        return compiled(stacks.load(environment, folder=Path(folder) / stacks.FOLDER))
+        shown_as = f"{revision}:{stacks.FOLDER}"
+        return _declared(stacks.load(environment, folder=Path(folder) / stacks.FOLDER, shown_as=shown_as))
 
 
 _CONFIG_MAP = ("v1", "ConfigMap")

@@ -10,7 +10,7 @@ import yaml
 
 from slipway.manifests import scalars
 from slipway.manifests.manifest import Manifest
-from slipway.manifests.nsg import NsgRule
+from slipway.manifests.nsg import Access, Direction, NsgRule, Protocol
 
 _UNLIMITED = 2**31 - 1
 _NEVER_QUOTED = re.compile(r"[A-Za-z/][A-Za-z0-9/._-]*")
@@ -98,6 +98,20 @@ def rule_to_plain(rule: NsgRule) -> dict[str, Any]:
         "ports": list(rule.ports),
         "description": rule.description,
     }
+
+
+def rule_from_plain(known: Mapping[str, Any]) -> NsgRule:
+    """Return the rule that :func:`rule_to_plain` gave; numbers may arrive as floats, as Pulumi has it."""
+    return NsgRule(
+        name=known["name"],
+        priority=int(known["priority"]),
+        direction=Direction(known["direction"]),
+        access=Access(known["access"]),
+        protocol=Protocol(known["protocol"]),
+        remote=tuple(known["remote"]),
+        ports=tuple(known["ports"]),
+        description=known["description"],
+    )
 
 
 def _json(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +36,17 @@ class Manifest:
         if self.annotations:
             metadata["annotations"] = dict(sorted(self.annotations.items()))
         return {"apiVersion": self.api_version, "kind": self.kind, "metadata": metadata, **self.body}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return the object that :meth:`to_dict` gave, or the API server, whose further metadata is left out."""
+        metadata = document.get("metadata") or {}
+        return cls(
+            api_version=document["apiVersion"],
+            kind=document["kind"],
+            name=metadata.get("name", ""),
+            namespace=metadata.get("namespace", ""),
+            labels=metadata.get("labels") or {},
+            annotations=metadata.get("annotations") or {},
+            body={key: value for key, value in document.items() if key not in {"apiVersion", "kind", "metadata"}},
+        )

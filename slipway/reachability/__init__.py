@@ -1,6 +1,8 @@
 """Who reaches whom, by which rule: objects in, answers out. Reads objects only, never the declaration."""
 
+from slipway.reachability import report
 from slipway.reachability.answers import Answer, Decider, Hop, Key, Outcome, Seen, Transport
+from slipway.reachability.applied import read_applied
 from slipway.reachability.deciding import UnknownNameError, decide
 from slipway.reachability.difference import Change, Difference, diff
 from slipway.reachability.questions import (
@@ -14,7 +16,7 @@ from slipway.reachability.questions import (
     Workload,
     WorkloadAddress,
 )
-from slipway.reachability.reading import read
+from slipway.reachability.reading import is_read, read
 from slipway.reachability.registry import leading_to
 from slipway.reachability.survey import OUTSIDE, PLAINTEXT, Destination, Matrix, Row, decide_kinds, matrix
 from slipway.reachability.world import Engine, World
@@ -49,7 +51,10 @@ __all__ = [
     "decide",
     "decide_kinds",
     "diff",
+    "is_read",
     "leading_to",
     "matrix",
     "read",
+    "read_applied",
+    "report",
 ]

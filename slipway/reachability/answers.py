@@ -2,6 +2,7 @@
 
 import enum
 from dataclasses import dataclass
+from typing import Any
 
 
 class Outcome(enum.Enum):
@@ -92,3 +93,18 @@ class Answer:
     decided_by: Decider
     reasons: tuple[str, ...]
     transport: Transport = Transport.NONE
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the answer as JSON values."""
+        decider = self.decided_by
+        key = decider.object
+        stated = None if key is None else {"kind": key.kind, "namespace": key.namespace, "name": key.name}
+        if stated is not None and key is not None and key.origin:
+            stated["origin"] = key.origin
+        return {
+            "outcome": self.outcome.value,
+            "seen": self.seen.value,
+            "transport": self.transport.value,
+            "decidedBy": {"hop": decider.hop.value, "object": stated, "rule": decider.rule},
+            "reasons": list(self.reasons),
+        }

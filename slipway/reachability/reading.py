@@ -94,6 +94,12 @@ def read(
     )
 
 
+def is_read(api_version: str, kind: str) -> bool:
+    """Return whether objects of a kind can change who reaches whom; :func:`read` passes over all others."""
+    group = api_version.rpartition("/")[0]
+    return (group, kind) in _OPAQUE or _GROUPS.get(kind) == group
+
+
 _TYPED = {
     "PeerAuthentication": read_security.peer_authentication,
     "AuthorizationPolicy": read_security.authorization_policy,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+STDERR = 2  # its file descriptor
 STDERR_TAIL_LINES = 20
 
 
@@ -89,15 +90,23 @@ def run(
     )
 
 
-def run_attached(argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> int:
+def run_attached(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdout: int | None = None,
+) -> int:
     """Run ``argv`` on this terminal and return its exit status; its output is the user's to see.
+
+    ``stdout`` is the file descriptor for its standard output, when that is not this process's own.
 
     Ctrl-C reaches the program, which ends in its own way; this process waits for it, so that nothing is lost.
     Raises :class:`CommandFailed` when the program does not exist.
     """
     words = tuple(str(word) for word in argv)
     try:
-        child = subprocess.Popen(words, cwd=cwd, env=None if env is None else {**os.environ, **env})
+        child = subprocess.Popen(words, cwd=cwd, env=None if env is None else {**os.environ, **env}, stdout=stdout)
     except FileNotFoundError as error:
         raise CommandFailed(words, exit_status=None, stderr="", reason=f"{words[0]} not found") from error
     while True:

@@ -9,6 +9,7 @@ from typing import Any
 from slipway.world import process
 
 SHORT_TIMEOUT_S = 120
+ACCESS_FILE_VARIABLE = "SLIPWAY_ACCESS_FILE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,18 @@ class Stack:
         """Run a Pulumi command on this terminal and return its exit status."""
         return process.run_attached(
             ("pulumi", *arguments, "--stack", self.name), env=self.environment, cwd=self.folder
+        )
+
+    def preview(self, *arguments: str, access_file: Path) -> int:
+        """Run a preview with its output on standard error and return its exit status.
+
+        The program writes the calls gained and lost into ``access_file`` instead of logging them.
+        """
+        return process.run_attached(
+            ("pulumi", "preview", "--suppress-permalink=true", *arguments, "--stack", self.name),
+            env={**self.environment, ACCESS_FILE_VARIABLE: str(access_file)},
+            cwd=self.folder,
+            stdout=process.STDERR,
         )
 
     def outputs(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from bundle_meshes import meshes
 from hypothesis import HealthCheck, given, settings
 from test_bundles_golden import CASES, load_case
 
+from policies.bundles import surroundings
 from slipway import reachability
 from slipway.cli import worlds
 from slipway.mesh import model
@@ -18,7 +19,7 @@ from slipway.reachability import classes, survey
 
 def _runners(service) -> Any:
     """Return the workloads that run a service."""
-    own = [name for name, _ in worlds.pods_of(service)] if service.workload is not None else []
+    own = [name for name, _ in surroundings.pods_of(service)] if service.workload is not None else []
     return {f"{service.namespace}/{name}" for name in (*own, *service.machines)}
 
 

@@ -47,22 +47,8 @@ class MachineSpec:
         """Return the inputs that :meth:`to_json` wrote."""
         values = dict(known)
         values["names"] = dict(values["names"])
-        values["nsg"] = tuple(rule_from_json(rule) for rule in values["nsg"])
+        values["nsg"] = tuple(canonical.rule_from_plain(rule) for rule in values["nsg"])
         return cls(**values)
-
-
-def rule_from_json(known: Mapping[str, Any]) -> security.NsgRule:
-    """Return the rule that :func:`canonical.rule_to_plain` wrote; numbers may arrive as floats, as Pulumi has it."""
-    return security.NsgRule(
-        name=known["name"],
-        priority=int(known["priority"]),
-        direction=security.Direction(known["direction"]),
-        access=security.Access(known["access"]),
-        protocol=security.Protocol(known["protocol"]),
-        remote=tuple(known["remote"]),
-        ports=tuple(known["ports"]),
-        description=known["description"],
-    )
 
 
 def folder(instance: instances.Instance, name: str) -> Path:

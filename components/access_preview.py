@@ -1,0 +1,133 @@
+"""The calls that an update gains and loses, told before anything is registered."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pulumi
+from google.protobuf import struct_pb2
+from pulumi.runtime import settings
+from pulumi.runtime.proto import resource_pb2
+
+from components import environment
+from policies.bundles import bundle as bundles
+from policies.bundles import surroundings
+from slipway import reachability
+from slipway.diagnostics import DiagnosticsError, render
+from slipway.manifests.manifest import Manifest
+from slipway.manifests.surroundings import Surroundings
+from slipway.mesh import model
+
+MOST_LINES = 100
+MOST_ROWS = 200  # a comment of a pull request holds 65 536 characters at GitHub
+
+_READ_STATE = "pulumi:pulumi:readStackResourceOutputs"
+# Source: pulumi 3.258 sdk/go/common/resource/sig.go: the key of values that are more than their shape, as secrets.
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastState:
+    """What the last update left: objects that decide who reaches whom, and what stood around them.
+
+    ``withheld`` names objects that hold a secret: they are left out, so that none can be printed.
+    """
+
+    objects: tuple[Manifest, ...] = ()
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    withheld: tuple[str, ...] = ()
+
+
+class _SecretError(Exception):
+    """A value is a secret, or something else that has no place in a manifest."""
+
+
+def tell(mesh: model.Mesh, bundle: bundles.Bundle, *, file: str | None) -> None:
+    """Log the calls that this update gains and loses; with ``file``, write them there as JSON instead.
+
+    A last state that cannot be read stops nothing: that is a warning, and a file that says so.
+    """
+    try:
+        before = last_state(f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
+        old = reachability.read_applied(before.objects, before.surroundings)
+    except (grpc.RpcError, DiagnosticsError) as error:
+        reason = render.text(error.diagnostics) if isinstance(error, DiagnosticsError) else str(error)
+        pulumi.log.warn(f"who reached whom before is not known, so no difference is shown: {reason}")
+        if file:
+            Path(file).write_text(json.dumps({"unknown": reason}), encoding="utf-8")
+        return
+    if before.withheld:
+        pulumi.log.warn(f"left out of the access difference, for they hold secrets: {', '.join(before.withheld)}")
+    around = surroundings.emit_surroundings(mesh, bundle)
+    found = reachability.diff(old, reachability.read_applied(bundle.manifests, around))
+    owners = {**before.surroundings.owners, **around.owners}
+    if not file:
+        pulumi.log.info(reachability.report.text(found, owners, most_lines=MOST_LINES).rstrip("\n"))
+        return
+    told = {
+        **reachability.report.to_plain(found, owners),
+        "text": reachability.report.text(found, owners),
+        "markdown": reachability.report.markdown(
+            found, owners, title=f"Access in {pulumi.get_stack()}", most_rows=MOST_ROWS
+        ),
+    }
+    Path(file).write_text(json.dumps(told), encoding="utf-8")
+
+
+def last_state(stack: str) -> LastState:
+    """Ask the engine for the last state of ``stack`` (``organization/project/stack``); a new one has an empty state.
+
+    The answer holds every output of the stack, secrets too, so only what decides is turned into values.
+    Source: pulumi 3.258 pkg/resource/deploy/builtins.go. Raises grpc.RpcError.
+    """
+    named = struct_pb2.Struct()
+    named.update({"stackName": stack})
+    monitor: Any = settings.get_monitor()
+    answer = monitor.Invoke(resource_pb2.ResourceInvokeRequest(tok=_READ_STATE, args=named))
+    return kept(getattr(answer, "return")["outputs"].items())
+
+
+def kept(resources: Iterable[tuple[str, Any]]) -> LastState:
+    """Return what decides among the resources of a state: pairs of URN and a struct of ``type`` and ``outputs``."""
+    objects: list[Manifest] = []
+    withheld: list[str] = []
+    around = Surroundings()
+    for urn, resource in resources:
+        outputs = resource["outputs"]
+        if resource["type"] == environment.TYPE and environment.ACCESS in outputs:
+            around = Surroundings.from_json(str(outputs[environment.ACCESS]))
+        if not _decides(str(resource["type"])):
+            continue
+        try:
+            objects.append(_manifest(outputs))
+        except _SecretError:
+            withheld.append(urn.rpartition("::")[2])
+    return LastState(objects=tuple(objects), surroundings=around, withheld=tuple(sorted(withheld)))
+
+
+def _decides(token: str) -> bool:
+    """Return whether a type as ``kubernetes:apps/v1:Deployment`` is of a kind that says who reaches whom."""
+    package, _, rest = token.partition(":")
+    version, _, kind = rest.partition(":")
+    return package == "kubernetes" and reachability.is_read(version.removeprefix("core/"), kind)
+
+
+def _manifest(outputs: Mapping[str, Any]) -> Manifest:
+    """Return the object of a resource without what only provider and server write."""
+    own = [key for key in outputs if not key.startswith("__") and key != "status"]
+    return Manifest.from_dict({key: _plain(outputs[key]) for key in own})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, struct_pb2.Struct):
+        if _SIGNATURE in value:
+            raise _SecretError
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, struct_pb2.ListValue):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

@@ -1,0 +1,54 @@
+"""What decides who reaches whom and is no object that Slipway applies."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from slipway.manifests import canonical
+from slipway.manifests.manifest import Manifest
+from slipway.manifests.nsg import NsgRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Everything around the applied objects, without a secret.
+
+    ``manifests`` are what others make and the answers need: pods and Services of teams, of gateways' releases,
+    and the labels of teams' namespaces. ``mesh_config`` is istiod's, ``nsg`` has the rules at each machine,
+    ``owners`` who answers for a host that is called. ``pod_network`` and ``virtual_network`` are CIDR blocks.
+    """
+
+    manifests: tuple[Manifest, ...] = ()
+    mesh_config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    nsg: Mapping[str, tuple[NsgRule, ...]] = field(default_factory=dict[str, tuple[NsgRule, ...]])
+    owners: Mapping[str, str] = field(default_factory=dict[str, str])
+    pod_network: str = ""
+    virtual_network: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """Return everything as one line of JSON; the same values give the same text."""
+        known = {
+            "manifests": [item.to_dict() for item in self.manifests],
+            "meshConfig": dict(self.mesh_config),
+            "nsg": {name: [canonical.rule_to_plain(rule) for rule in rules] for name, rules in self.nsg.items()},
+            "owners": dict(self.owners),
+            "podNetwork": self.pod_network,
+            "virtualNetwork": list(self.virtual_network),
+        }
+        return json.dumps(known, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return what :meth:`to_json` wrote."""
+        known = json.loads(text)
+        return cls(
+            manifests=tuple(Manifest.from_dict(item) for item in known["manifests"]),
+            mesh_config=known["meshConfig"],
+            nsg={
+                name: tuple(canonical.rule_from_plain(rule) for rule in rules) for name, rules in known["nsg"].items()
+            },
+            owners=known["owners"],
+            pod_network=known["podNetwork"],
+            virtual_network=tuple(known["virtualNetwork"]),
+        )

@@ -16,6 +16,7 @@ from slipway.manifests.manifest import Manifest
 from slipway.mesh import model
 
 if TYPE_CHECKING:
+    from policies.bundles import bundle as bundles
     from slipway.world import kubernetes
 
 LIVE = "live"
@@ -56,14 +57,7 @@ def compiled(mesh: model.Mesh) -> reachability.World:
     from policies.bundles import compiler
 
     bundle = compiler.compile_bundle(mesh)
-    there = {item.key for item in bundle.manifests}
-    expected = [*_gateways(bundle.gateways), *_workloads(mesh)]
-    manifests = [*bundle.manifests, *(item for item in expected if item.key not in there)]
-    manifests += [
-        Manifest(api_version="v1", kind="Namespace", name=name, labels=labels)
-        for name, labels in bundle.namespace_labels.items()
-        if ("Namespace", "", name) not in there
-    ]
+    manifests = [*bundle.manifests, *surroundings(mesh, bundle)]
     network = mesh.network
     return reachability.read(
         manifests,
@@ -73,6 +67,17 @@ def compiled(mesh: model.Mesh) -> reachability.World:
         pod_network=network.pods,
         virtual_network=(network.pods, network.nodes, network.machines),
     )
+
+
+def surroundings(mesh: model.Mesh, bundle: "bundles.Bundle") -> list[Manifest]:
+    """Return what stands beside the objects of a bundle: gateways, expected workloads, labelled namespaces."""
+    there = {item.key for item in bundle.manifests}
+    namespaces = [
+        Manifest(api_version="v1", kind="Namespace", name=name, labels=labels)
+        for name, labels in bundle.namespace_labels.items()
+    ]
+    expected = [*_gateways(bundle.gateways), *_workloads(mesh), *namespaces]
+    return [item for item in expected if item.key not in there]
 
 
 def _workloads(mesh: model.Mesh) -> Iterable[Manifest]:

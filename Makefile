@@ -30,7 +30,7 @@ check: $(STAMP)         ## lint, types, import rules, generated files
 	@$(VENV)/bin/python tools/generate.py --check
 
 # Built here, where progress is seen, and not inside a test.
-PROGRAMS := kubernetes istio pulumi pulumi-resource-kubernetes coredns kube-router envoy zipkin shop
+PROGRAMS := kubernetes istio istioctl pulumi pulumi-resource-kubernetes coredns kube-router envoy zipkin shop
 
 test: check             ## unit, component, engine and lab tests; the lab instance is `test`
 	@$(VENV)/bin/python -m slipway.lab.programs ensure $(PROGRAMS)

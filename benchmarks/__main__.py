@@ -4,7 +4,7 @@ import importlib
 import itertools
 import sys
 
-NAMES = ("lab", "reachability", "fuzz")
+NAMES = ("lab", "reachability", "fuzz", "accepted")
 
 
 def main() -> int:

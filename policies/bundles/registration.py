@@ -4,7 +4,9 @@ from typing import Any
 
 from policies.bundles import objects, workloads
 from slipway.manifests.manifest import Manifest
-from slipway.mesh import model
+from slipway.mesh import model, names
+
+_PROTOCOLS = {"http": "HTTP", "http2": "HTTP2", "grpc": "GRPC", "tls": "TLS", "tcp": "TCP"}
 
 
 def port_name(port: model.Port) -> str:
@@ -91,16 +93,16 @@ def _names(mesh: model.Mesh, service: model.Service) -> tuple[Manifest, ...]:
 
     Its addresses are the machines', so that callers who know the address arrive too and two TCP services on one port
     stay apart; in the cluster alone, istiod allocates one. Its ports are the workload's, translated by nothing today.
-    Authorization is at the server, so the names need no policy.
-    Source: istio/api networking/v1/service_entry.proto; istio.io ops/configuration/traffic-management/dns-proxy.
+    Authorization is at the server, so the names need no policy. istiod refuses several hosts in one entry with a port
+    that carries neither HTTP nor TLS, since nothing in a connection tells them apart: each name has an entry then.
+    Source: istio/api networking/v1/service_entry.proto; istio.io ops/configuration/traffic-management/dns-proxy;
+    istio/istio 1.29.1 pkg/config/validation/validation.go, `validateServiceEntry`.
     """
     callers = sorted({caller.namespace for caller, _ in mesh.callers(service.name)})
     if not service.names or not callers:
         return ()
-    protocols = {"http": "HTTP", "http2": "HTTP2", "grpc": "GRPC", "tls": "TLS", "tcp": "TCP"}
     addresses = sorted(mesh.machine(name).address for name in service.machines)
     spec = {
-        "hosts": sorted(service.names),
         "location": "MESH_INTERNAL",
         "resolution": "STATIC",
         "exportTo": callers,
@@ -109,30 +111,40 @@ def _names(mesh: model.Mesh, service: model.Service) -> tuple[Manifest, ...]:
             {
                 "number": port.number,
                 "name": port_name(port),
-                "protocol": protocols[port.protocol.app_protocol],
+                "protocol": _PROTOCOLS[port.protocol.app_protocol],
                 "targetPort": port.number,
             }
             for port in _ports(service)
         ],
         "workloadSelector": {"labels": service.selector},
     }
-    return (
+    return tuple(
         objects.manifest(
             "ServiceEntry",
-            name=service.name,
+            name=name,
             namespace=service.namespace,
             declared_at=objects.clause(service.span, f"services.{service.name}.names"),
-            spec=spec,
-        ),
+            spec={"hosts": hosts, **spec},
+        )
+        for name, hosts in _entries(service)
     )
+
+
+def _entries(service: model.Service) -> list[tuple[str, list[str]]]:
+    """Return the entries of a service's names: one for all, or one for each where connections do not name a host."""
+    hosts = sorted(service.names)
+    if len(hosts) == 1 or all(port.protocol.app_protocol != "tcp" for port in service.ports):
+        return [(service.name, hosts)]
+    return [(names.subdomain(service.name, host), [host]) for host in hosts]
 
 
 def emit_registration(mesh: model.Mesh) -> tuple[Manifest, ...]:
     """Return the objects that make machines members of the mesh, and the names of today.
 
     A service that also runs in the cluster keeps its team's Service, which finds the machines by the pods' labels.
+    One that listens on nothing has no Service, which needs a port.
     """
     machines = [item for machine in mesh.machines for item in _machine_objects(mesh, machine)]
-    services = [_service(item) for item in mesh.services if item.workload is None]
+    services = [_service(item) for item in mesh.services if item.workload is None and item.ports]
     aliases = [item for service in mesh.services for item in _names(mesh, service)]
     return (*machines, *services, *aliases)

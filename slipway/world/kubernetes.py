@@ -163,6 +163,22 @@ class Cluster:
         path = f"{self._path(kind, metadata.get('namespace', ''))}/{metadata['name']}?{query}"
         return json.loads(self._ask("PATCH", path, body=body, content_type="application/apply-patch+yaml"))
 
+    def examine(self, body: Mapping[str, Any], *, manager: str = "slipway") -> None:
+        """Ask the API server whether it would take an object as it is; nothing is stored.
+
+        Its schema is strict here, a field that nobody knows is refused, and admission webhooks are asked. Raises
+        KubernetesError with the reason. Source: Kubernetes, API concepts, "Field validation", "Dry-run".
+        """
+        kind = Kind(api_version=body["apiVersion"], kind=body["kind"])
+        metadata = body["metadata"]
+        words = {"fieldManager": manager, "force": "true", "dryRun": "All", "fieldValidation": "Strict"}
+        path = f"{self._path(kind, metadata.get('namespace', ''))}/{metadata['name']}?{urlencode(words)}"
+        self._ask("PATCH", path, body=body, content_type="application/apply-patch+yaml")
+
+    def through(self, namespace: str, pod: str, port: int, path: str) -> str:
+        """Return what a pod answers to GET on one of its ports, through the API server. Raises KubernetesError."""
+        return self._ask("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}")
+
     def delete(self, kind: Kind, name: str, *, namespace: str = "", grace_s: int | None = None) -> bool:
         """See :meth:`Kubernetes.delete`."""
         options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}

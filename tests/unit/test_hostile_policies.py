@@ -6,8 +6,8 @@ from typing import Any
 import hostile
 import pytest
 
+from policies.bundles import surroundings
 from slipway import reachability
-from slipway.cli import worlds
 from slipway.manifests import manifest
 
 MESH = """mesh: shop
@@ -92,11 +92,7 @@ def _front_to_back(selected: str) -> reachability.Outcome:
     mesh = hostile.load(MESH, MACHINE)
     bundle = hostile.compiler.compile_bundle(mesh)
     manifests = [_selecting(item, selected) if item.name == "back.pods" else item for item in bundle.manifests]
-    injected = [
-        manifest.Manifest(api_version="v1", kind="Namespace", name=name, labels=labels)
-        for name, labels in bundle.namespace_labels.items()
-    ]
-    world = reachability.read([*manifests, *injected, *worlds._workloads(mesh)], mesh_config=bundle.mesh_config)
+    world = reachability.read_applied(manifests, surroundings.emit_surroundings(mesh, bundle))
     question = reachability.Question(
         source=reachability.Workload(namespace="shop", name="front"),
         destination=reachability.Host(name="back.shop.svc.cluster.local"),

@@ -11,9 +11,10 @@ PAIRED = {"pulumi": "pulumi", "pulumi-kubernetes": "pulumi-resource-kubernetes"}
 
 
 def constraints() -> str:
-    """Return a pip constraint for each Python package that must have its program's version."""
-    pins = tomllib.loads((ROOT / "versions.toml").read_text())["programs"]
-    return "".join(f"{package}=={pins[program]['version']}\n" for package, program in PAIRED.items())
+    """Return a pip constraint for each Python package whose version versions.toml says."""
+    pins = tomllib.loads((ROOT / "versions.toml").read_text())
+    versions = {package: pins["programs"][program]["version"] for package, program in PAIRED.items()}
+    return "".join(f"{package}=={version}\n" for package, version in (versions | pins["python"]).items())
 
 
 def main() -> int:

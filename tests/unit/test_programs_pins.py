@@ -1,6 +1,7 @@
 """What versions.toml says, what the committed modules say, and that they agree."""
 
 import re
+import tomllib
 
 import pytest
 
@@ -96,6 +97,14 @@ def test_the_python_lock_pairs_with_the_programs():
     locked = dict(re.findall(r"(?m)^([\w-]+)==(\S+)", text))
     assert locked["pulumi"] == PINS.recipes["pulumi"].version
     assert locked["pulumi-kubernetes"] == PINS.recipes["pulumi-resource-kubernetes"].version
+
+
+def test_the_python_lock_has_the_versions_that_are_stated_for_it():
+    text = (catalogue.MODULES.parents[3] / "requirements.lock").read_text()
+    locked = dict(re.findall(r"(?m)^([\w-]+)==(\S+)", text))
+    pins = tomllib.loads(catalogue.versions_file().read_text())["python"]
+    assert pins
+    assert {name: locked.get(name) for name in pins} == pins
 
 
 def test_the_python_lock_has_hashes_and_no_addresses():

@@ -1,0 +1,1 @@
+"""One table of resource types per part of Azure."""

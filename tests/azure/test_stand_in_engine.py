@@ -1,5 +1,6 @@
 """The real engine, real programs and the SDK against the stand-in."""
 
+import base64
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import time
 import azure_example as example
 import azure_refusals as refusals
 import pytest
+from pulumi.runtime import rpc
 
 pytestmark = pytest.mark.engine
 
@@ -100,14 +102,19 @@ def test_a_program_lives_on_the_stand_in_as_on_azure(project, stand_in):
     small = project("small", group="rg-small", vault="kv-small")
     first = planned(small)
     assert kinds(first) == {"create"}
-    cluster = first["aks", "create"]["newState"]
-    assert "outputs" not in cluster or "fqdn" not in cluster["outputs"]
-    stand_in.inject({"on": "create", "do": "partial", "type": "keyvault:Secret", "code": "Conflict"})
-    half = up(small)
-    assert half.returncode != 0
-    assert "Conflict" in half.stdout
+    assert first["aks", "create"]["newState"]["inputs"]["agentPoolProfiles"][0]["vnetSubnetID"] == rpc.UNKNOWN
+    assert first["cluster-network", "create"]["newState"]["inputs"]["principalId"] == rpc.UNKNOWN
+
+    stand_in.inject(
+        {"on": "create", "do": "partial", "type": "keyvault:Secret", "code": "Conflict"},
+        {"on": "create", "do": "throttle", "type": "network:VirtualNetwork", "times": 4},
+    )
+    said = up(small, "--continue-on-error").stdout
+    assert "Conflict" in said
+    assert "TooManyRequests" in said
     assert kept(small)["token"]["initErrors"]
-    assert up(small).returncode == 0
+    done = up(small)
+    assert done.returncode == 0, done.stdout[-3000:]
     assert "initErrors" not in kept(small)["token"]
 
     assert kinds(planned(small)) == {"same"}
@@ -116,8 +123,30 @@ def test_a_program_lives_on_the_stand_in_as_on_azure(project, stand_in):
     assert outputs["subnet"].endswith("/virtualNetworks/" + kept(small)["vnet"]["outputs"]["name"] + "/subnets/nodes")
     assert outputs["identities"] == [kept(small)["cluster"]["id"]]
     assert outputs["uri"] == "https://kv-small.vault.azure.net/"
+    assert b"kubelogin" in base64.b64decode(outputs["kubeconfig"])
     refreshed = small.run("refresh", "--yes", "--skip-preview", "--expect-no-changes")
     assert refreshed.returncode == 0, refreshed.stdout[-3000:]
+
+
+def test_what_is_replaced_what_is_updated_and_what_a_deleted_vault_keeps(project, stand_in):
+    small = project("small", group="rg-moved", vault="kv-moved")
+    assert up(small).returncode == 0
+    small.run("config", "set", "tier", "prod")
+    assert kinds(planned(small)) == {"same", "update"}
+    small.run("config", "set", "dns", "other")
+    replaced = {
+        name: step["replaceReasons"] for (name, _), step in planned(small).items() if step.get("replaceReasons")
+    }
+    assert replaced == {"aks": ["dnsPrefix"]}
+
+    stand_in.inject({"on": "delete", "do": "refuse", "type": "network:Subnet", "code": "AnotherOperationInProgress"})
+    refused = small.run("destroy", "--yes", "--skip-preview")
+    assert refused.returncode != 0
+    assert "AnotherOperationInProgress" in refused.stdout
+    destroyed = small.run("destroy", "--yes", "--skip-preview")
+    assert destroyed.returncode == 0, destroyed.stdout[-3000:]
+    assert not [key for key in stand_in.records() if "/resourcegroups/rg-moved" in key]
+    assert "a vault kv-moved exists in deleted state" in up(small).stdout
 
 
 def wait_for_only(project, pending, done):

@@ -20,12 +20,19 @@ EXIT_BAD_INPUT = 2
 def load(environment: str, *, folder: Path | None = None) -> model.Mesh:
     """Return the resolved declaration of ``environment`` in ``folder`` (default: ``stacks`` here).
 
-    Warnings are printed. Raises DiagnosticsError with every mistake.
+    Warnings are printed. Objects written by hand are held against the guardrails here, before anything is made of
+    them. Raises DiagnosticsError with every mistake.
     """
     sources = files.read_sources(Path(FOLDER) if folder is None else folder, environment)
     today = datetime.datetime.now(tz=datetime.UTC).date()
-    examined = loader.examine(sources.mesh, sources.environment, environment_name=environment, today=today)
+    examined = loader.examine(
+        sources.mesh, sources.environment, environment_name=environment, today=today, extra_files=sources.extra
+    )
     mesh = examined.resolved()
+    if mesh.extra:
+        from slipway.cli import extras
+
+        extras.stop_on_mistakes(mesh, today=today)
     click.echo(render.text(examined.diagnostics), err=True, nl=False)
     return mesh
 

@@ -21,7 +21,9 @@ def main() -> None:
     try:
         sources = files.read_sources(STACKS, name)
         today = datetime.datetime.now(tz=datetime.UTC).date()
-        examined = loader.examine(sources.mesh, sources.environment, environment_name=name, today=today)
+        examined = loader.examine(
+            sources.mesh, sources.environment, environment_name=name, today=today, extra_files=sources.extra
+        )
         mesh = examined.resolved()
         bundle = compiler.compile_bundle(mesh)
     except DiagnosticsError as error:

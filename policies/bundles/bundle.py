@@ -40,6 +40,9 @@ _STAGES = {
     "VirtualService": Stage.TRAFFIC,
     "DestinationRule": Stage.TRAFFIC,
     "Sidecar": Stage.TRAFFIC,
+    "ProxyConfig": Stage.IDENTITY,
+    "EnvoyFilter": Stage.TRAFFIC,
+    "WasmPlugin": Stage.TRAFFIC,
     "Telemetry": Stage.TELEMETRY,
 }
 
@@ -47,11 +50,13 @@ _STAGES = {
 def stage_of(manifest: Manifest) -> Stage:
     """Return the stage of ``manifest``.
 
-    An AuthorizationPolicy without rules refuses what no other one allows, so it belongs to ``DENY``.
-    Raises ``KeyError`` for a kind that no emitter makes.
+    An AuthorizationPolicy without rules refuses what no other one allows, so it belongs to ``DENY`` as one that
+    refuses by itself. Raises ``KeyError`` for a kind that is neither made nor admitted.
     """
     if manifest.kind == "AuthorizationPolicy":
-        return Stage.ALLOW if "rules" in manifest.body["spec"] else Stage.DENY
+        spec: Mapping[str, Any] = manifest.body.get("spec") or {}
+        allows = spec.get("action", "ALLOW") == "ALLOW" and "rules" in spec
+        return Stage.ALLOW if allows else Stage.DENY
     return _STAGES[manifest.kind]
 
 

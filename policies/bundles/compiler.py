@@ -8,6 +8,7 @@ from policies.bundles import (
     bundle,
     control_plane_exposure,
     egress,
+    extra,
     gateway_authorization,
     gateways,
     ingress,
@@ -44,10 +45,17 @@ BUNDLES: Mapping[str, tuple[Emitter, ...]] = {
     "registration": (registration.emit_registration, control_plane_exposure.emit_control_plane_exposure),
     "telemetry": (tracing.emit_telemetry,),
 }
+EXTRA = "extra"  # what somebody wrote by hand, which is held against everything else
+NAMES = (*BUNDLES, EXTRA)
 
 
 def compile_part(mesh: model.Mesh, name: str) -> tuple[Manifest, ...]:
-    """Return the manifests of one bundle by its name, in canonical order; raises ``KeyError`` for another name."""
+    """Return the manifests of one bundle by its name, in canonical order; raises ``KeyError`` for another name.
+
+    Raises DiagnosticsError (MESH0703) for objects written by hand that collide with ours.
+    """
+    if name == EXTRA:
+        return extra.admit(mesh, [item for other in BUNDLES for item in compile_part(mesh, other)])
     return bundle.in_order(item for emit in BUNDLES[name] for item in emit(mesh))
 
 
@@ -55,12 +63,14 @@ def compile_bundle(mesh: model.Mesh) -> bundle.Bundle:
     """Return everything that ``mesh`` compiles to; the same declaration gives the same values.
 
     The loader has refused what cannot be expressed, so nothing is left out here. Raises ``ValueError`` when two
-    objects get one name, which would be a mistake of an emitter.
+    objects get one name, which would be a mistake of an emitter, and DiagnosticsError (MESH0703) for objects written
+    by hand that collide with ours.
     """
-    manifests = tuple(item for name in BUNDLES for item in compile_part(mesh, name))
-    twice = [key for key, count in Counter(item.key for item in manifests).items() if count > 1]
+    ours = tuple(item for name in BUNDLES for item in compile_part(mesh, name))
+    twice = [key for key, count in Counter(item.key for item in ours).items() if count > 1]
     if twice:
         raise ValueError(f"objects with one name: {sorted(twice)}")
+    manifests = (*ours, *extra.admit(mesh, ours))
     return bundle.Bundle(
         manifests=bundle.in_order(manifests),
         namespace_labels=namespaces.emit_namespace_labels(mesh),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from policies.guardrails.rule import Resource, ResourceRule, items, maps, section
 
 UNTIL = "slipway.dev/until"
+SCOPE = "slipway.dev/scope"
 _ROOT_NAMESPACE = "istio-system"
 
 
@@ -51,10 +52,27 @@ def _principals(resource: Resource, _today: datetime.date) -> Iterable[str]:
                 yield "`notPrincipals` lets in everybody who has no identity at all, plaintext callers first"
 
 
+def _bypassed(resource: Resource, _today: datetime.date) -> Iterable[str]:
+    """Yield rules about paths that another spelling of the path gets around: `//admin`, `/ADMIN`, `/%2Fadmin`.
+
+    Source: istio.io security best practices, "Understand traffic capture limitations" and "Path normalization": the
+    default resolves neither double slashes nor escapes; Istio's security bulletin ISTIO-SECURITY-2021-005.
+    """
+    if resource.kind != "AuthorizationPolicy":
+        return
+    denies = resource.spec.get("action", "ALLOW") in {"DENY", "CUSTOM"}
+    key = "paths" if denies else "notPaths"
+    for rule in maps(resource.spec, "rules"):
+        for operation in (section(item, "operation") for item in maps(rule, "to")):
+            if items(operation, key):
+                yield f"decides by `{key}`, which another spelling of a path gets around; allow by `paths` instead"
+
+
 def _root_namespace(resource: Resource, _today: datetime.date) -> Iterable[str]:
     kinds = {"AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication", "Sidecar", "Telemetry"}
     selector = "workloadSelector" if resource.kind == "Sidecar" else "selector"
-    if resource.kind in kinds and resource.namespace == _ROOT_NAMESPACE and not resource.spec.get(selector):
+    unselected = resource.namespace == _ROOT_NAMESPACE and not resource.spec.get(selector)
+    if resource.kind in kinds and unselected and resource.annotation(SCOPE) != "mesh":
         yield f"stands in `{_ROOT_NAMESPACE}` without a selector, so it reaches namespaces that nobody declared"
 
 
@@ -73,6 +91,11 @@ RULES = (
         name="principals-match-somebody",
         description="Principals are written as Istio compares them, and never negated.",
         check=_principals,
+    ),
+    ResourceRule(
+        name="paths-cannot-be-bypassed",
+        description="Paths are allowed, never refused.",
+        check=_bypassed,
     ),
     ResourceRule(
         name="nothing-for-the-whole-mesh",

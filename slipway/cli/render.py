@@ -41,9 +41,9 @@ def render(
         mesh = stacks.load(environment)
         from policies.bundles import compiler
 
-        chosen = names or tuple(compiler.BUNDLES)
-        if unknown := sorted(set(chosen) - compiler.BUNDLES.keys()):
-            known = ", ".join(compiler.BUNDLES)
+        chosen = names or compiler.NAMES
+        if unknown := sorted(set(chosen) - set(compiler.NAMES)):
+            known = ", ".join(compiler.NAMES)
             raise click.BadParameter(f"there is no bundle `{unknown[0]}`; bundles: {known}", param_hint="--bundle")
         parts = {name: compiler.compile_part(mesh, name) for name in dict.fromkeys(chosen)}
     if show_origin:

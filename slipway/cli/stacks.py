@@ -24,7 +24,8 @@ def load(environment: str, *, folder: Path | None = None, shown_as: str = "") ->
     """Return the resolved declaration of ``environment`` in ``folder`` (default: ``stacks`` here).
 
     Messages name files below ``shown_as`` when the folder itself is none that people know. Warnings are printed.
-    Raises DiagnosticsError with every mistake.
+    Objects written by hand are held against the guardrails here, before anything is made of them. Raises
+    DiagnosticsError with every mistake.
     """
     from slipway.mesh import loader
     from slipway.world import files
@@ -35,10 +36,17 @@ def load(environment: str, *, folder: Path | None = None, shown_as: str = "") ->
             sources,
             mesh=tuple(_renamed(item, folder, shown_as) for item in sources.mesh),
             environment=_renamed(sources.environment, folder, shown_as),
+            extra=tuple(_renamed(item, folder, shown_as) for item in sources.extra),
         )
     today = datetime.datetime.now(tz=datetime.UTC).date()
-    examined = loader.examine(sources.mesh, sources.environment, environment_name=environment, today=today)
+    examined = loader.examine(
+        sources.mesh, sources.environment, environment_name=environment, today=today, extra_files=sources.extra
+    )
     mesh = examined.resolved()
+    if mesh.extra:
+        from slipway.cli import extras
+
+        extras.stop_on_mistakes(mesh, today=today)
     click.echo(render.text(examined.diagnostics), err=True, nl=False)
     return mesh
 

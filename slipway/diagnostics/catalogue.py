@@ -231,6 +231,29 @@ UNDECLARED_WORKLOAD = _code(
     Level.WARNING,
 )
 
+# 07: objects written by hand, in stacks/extra
+EXTRA_KIND = _code(
+    "0701",
+    "object that is not admitted",
+    "Beside the declaration stand Istio's objects and NetworkPolicies; everything else belongs to its team.",
+)
+EXTRA_REACH = _code(
+    "0702",
+    "reaches beyond declared namespaces",
+    "Namespaces that nobody declared are never touched, unless an object says `slipway.dev/scope: mesh`.",
+)
+EXTRA_COLLISION = _code(
+    "0703",
+    "collides with the declaration",
+    "Of two objects that mean the same name, host or workload Istio takes one, and which one is not said.",
+)
+EXTRA_SELECTOR = _code(
+    "0704", "selects no declared service", "A policy whose selector matches nothing protects nothing."
+)
+GUARDRAIL = _code(
+    "0705", "breaks a guardrail", "The rules that stop `pulumi up` hold for every object, whoever wrote it."
+)
+
 
 def codes() -> tuple[Code, ...]:
     """Return every code, sorted by name."""

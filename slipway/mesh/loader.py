@@ -1,5 +1,6 @@
 """Files of a declaration in, the resolved mesh of one environment out, or every mistake at once."""
 
+import dataclasses
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from slipway.mesh import (
     checks,
     environment,
     environment_keys,
+    extra,
     ingress,
     merging,
     mesh_keys,
@@ -24,16 +26,9 @@ from slipway.mesh import (
     services,
 )
 from slipway.mesh.reading import Found
+from slipway.mesh.source import Source
 
 _TRUST_DOMAIN = "cluster.local"  # Source: istio/api mesh/v1alpha1/config.proto, MeshConfig.trust_domain
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """One file of the declaration: its name as messages show it, and what it holds."""
-
-    file: str
-    text: bytes | str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +51,20 @@ def load(
     *,
     environment_name: str,
     today: datetime.date | None = None,
+    extra_files: Sequence[Source] = (),
 ) -> model.Mesh:
     """Return the resolved mesh of one environment, with exceptions judged as of ``today`` (None: not judged).
 
-    Raises DiagnosticsError with every message of all files (codes MESH01xx to MESH03xx, `slipway.diagnostics`
-    has the catalogue) when at least one is an error.
+    Raises DiagnosticsError with every message of all files (codes MESH01xx to MESH04xx and MESH07xx,
+    `slipway.diagnostics` has the catalogue) when at least one is an error.
     """
-    return examine(mesh_files, environment_file, environment_name=environment_name, today=today).resolved()
+    return examine(
+        mesh_files,
+        environment_file,
+        environment_name=environment_name,
+        today=today,
+        extra_files=extra_files,
+    ).resolved()
 
 
 def examine(
@@ -71,10 +73,12 @@ def examine(
     *,
     environment_name: str,
     today: datetime.date | None = None,
+    extra_files: Sequence[Source] = (),
 ) -> Examined:
     """Return the resolved mesh with its warnings, or the messages that say why there is none; raises nothing.
 
-    Exceptions that have an end are judged as of ``today``; without one they are not.
+    Exceptions that have an end are judged as of ``today``; without one they are not. ``extra_files`` hold objects
+    that somebody wrote by hand.
     """
     collector = Collector()
     reader = reading.Reader(collector)
@@ -88,6 +92,8 @@ def examine(
         positions = reader.read(stated, environment_keys.ENVIRONMENT)
     if declared is not None and positions is not None:
         mesh = _resolve(declared, positions, environment_name, today, collector)
+        beside = extra.read_extra(extra_files, services=mesh.services, collector=collector)
+        mesh = dataclasses.replace(mesh, extra=beside) if beside else mesh
     return Examined(mesh=None if collector.has_errors else mesh, diagnostics=collector.diagnostics)
 
 

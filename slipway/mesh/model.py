@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from slipway.diagnostics import Span
+from slipway.manifests.manifest import Manifest
 from slipway.mesh.traffic import Traffic
 
 _Item = TypeVar("_Item")
@@ -328,6 +329,14 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Extra:
+    """An object that somebody wrote by hand beside the declaration, and where it stands."""
+
+    manifest: Manifest
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """Address plan of an environment.
 
@@ -421,6 +430,7 @@ class Mesh:
     network: Network
     phases: Phases
     plain_callers: tuple[PlainCaller, ...] = ()
+    extra: tuple[Extra, ...] = ()
     _index: _Index = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -10,20 +10,24 @@ from slipway.mesh.loader import Source
 
 _MESH_FILE = "mesh.yaml"
 _MESH_FOLDER = "mesh"
+_EXTRA_FOLDER = "extra"
 _NOT_ENVIRONMENTS = frozenset({"mesh", "probes"})
 _ENDING = ".yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """The files of one environment: those that every environment shares, and its own."""
+    """The files of one environment: those that every environment shares, its own, and objects written by hand."""
 
     mesh: tuple[Source, ...]
     environment: Source
+    extra: tuple[Source, ...] = ()
 
 
 def read_sources(directory: Path, environment: str, *, limits: decoding.Limits = decoding.DEFAULT_LIMITS) -> Sources:
     """Return the files of the mesh (``mesh.yaml``, or ``mesh/*.yaml`` sorted by name) and the environment's file.
+
+    With them come those of ``extra/*.yaml``, sorted by name.
 
     No more than ``limits.size_bytes`` of a file are read. Raises DiagnosticsError: MESH0104 for a larger file,
     MESH0205 for an environment whose name is none, MESH0221 and MESH0222 for files that are missing, unreadable, or
@@ -34,8 +38,10 @@ def read_sources(directory: Path, environment: str, *, limits: decoding.Limits =
     environment_path = _environment_path(directory, environment, collector)
     paths = [*mesh_paths, *environment_path]
     sources = [source for path in paths if (source := _read(path, limits, collector)) is not None]
+    beside = _yaml_files(directory / _EXTRA_FOLDER, "files beside the declaration", collector)
+    extra = [source for path in beside if (source := _read(path, limits, collector)) is not None]
     collector.stop_on_errors()
-    return Sources(mesh=tuple(sources[:-1]), environment=sources[-1])
+    return Sources(mesh=tuple(sources[:-1]), environment=sources[-1], extra=tuple(extra))
 
 
 def environments(directory: Path) -> tuple[str, ...]:
@@ -46,11 +52,7 @@ def environments(directory: Path) -> tuple[str, ...]:
 
 def _mesh_paths(directory: Path, collector: Collector) -> list[Path]:
     single, folder = directory / _MESH_FILE, directory / _MESH_FOLDER
-    parts = sorted(folder.glob(f"*{_ENDING}")) if folder.is_dir() else []
-    for odd in sorted(folder.glob("*.yml")) if folder.is_dir() else []:
-        sentence = f"files of the mesh end in `{_ENDING}`; this one would be left out"
-        hint = f"rename it to `{wording.shown(odd.stem)}{_ENDING}`"
-        collector.report(catalogue.MESH_FILES, sentence, span=_start(odd), found=odd.name, hint=hint)
+    parts = _yaml_files(folder, "files of the mesh", collector)
     if single.exists() and parts:
         sentence = f"the mesh is declared here and in {wording.listed(_shown(path) for path in parts)}"
         hint = f"move this file into `{_shown(folder)}`, or the others into this one"
@@ -61,6 +63,17 @@ def _mesh_paths(directory: Path, collector: Collector) -> list[Path]:
         hint = "run the command in the folder that holds `stacks/`, or create the file"
         collector.report(catalogue.MESH_FILES, sentence, span=_start(single), hint=hint)
     return parts or ([single] if single.exists() else [])
+
+
+def _yaml_files(folder: Path, what: str, collector: Collector) -> list[Path]:
+    """Return the files of a folder, sorted; none when it is not there. One with another ending is reported."""
+    if not folder.is_dir():
+        return []
+    for odd in sorted(folder.glob("*.yml")):
+        sentence = f"{what} end in `{_ENDING}`; this one would be left out"
+        hint = f"rename it to `{wording.shown(odd.stem)}{_ENDING}`"
+        collector.report(catalogue.MESH_FILES, sentence, span=_start(odd), found=odd.name, hint=hint)
+    return sorted(folder.glob(f"*{_ENDING}"))
 
 
 def _environment_path(directory: Path, environment: str, collector: Collector) -> list[Path]:

@@ -22,6 +22,8 @@ istio("PeerAuthentication", "plaintext-ends", {"selector": everybody, "mtls": {"
 istio("WorkloadEntry", "machines-have-identities", {"address": "10.0.0.1"}, group="networking.istio.io/v1")
 istio("AuthorizationPolicy", "principals-match-somebody",
       {"selector": everybody, "rules": [{"from": [{"source": {"principals": ["spiffe://cluster.local/ns/a/sa/b"]}}]}]})
+istio("AuthorizationPolicy", "paths-cannot-be-bypassed",
+      {"selector": everybody, "action": "DENY", "rules": [{"to": [{"operation": {"paths": ["/admin"]}}]}]})
 istio("Telemetry", "nothing-for-the-whole-mesh", {}, group="telemetry.istio.io/v1", namespace="istio-system")
 istio("AuthorizationPolicy", "no-allow-all", {"rules": [{}]})
 istio("Gateway", "gateways-serve-declared-hosts", {"servers": [{"hosts": ["*"]}]}, group="networking.istio.io/v1")
@@ -80,6 +82,29 @@ def test_a_chart_without_an_exact_version_is_stopped(preview):
 
 def test_a_locked_mesh_needs_proxies_that_know_their_hosts(preview):
     assert "locked-means-registry-only" in preview(HEAD + LOCKED)
+
+
+def test_an_object_written_by_hand_is_planned_and_judged_like_ours(engine):
+    folder = engine.project / "stacks/extra"
+    folder.mkdir()
+    policy = (
+        "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {name: mine, namespace: shop}\n"
+    )
+    (folder / "mine.yaml").write_text(policy)
+    done = engine("preview", "--policy-pack", PACK, "--json")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "RequestAuthentication/shop/mine" in done.stdout
+    spec = "spec: {configPatches: []}\n"
+    head = "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\n"
+    raw = f"{head}metadata: {{name: lua, namespace: shop}}\n{spec}"
+    (folder / "raw.yaml").write_text(raw)
+    done = engine("preview", "--policy-pack", PACK)
+    assert done.returncode != 0
+    assert "no-raw-filters" in done.stdout + done.stderr
+    (folder / "raw.yaml").write_text(policy.replace("shop", "theirs"))
+    done = engine("preview")
+    assert done.returncode != 0
+    assert "stacks/extra/raw.yaml:3:29: error MESH0702" in done.stdout + done.stderr
 
 
 def test_the_example_passes(engine):

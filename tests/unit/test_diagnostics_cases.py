@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from policies.bundles import compiler
 from slipway import reachability
+from slipway.cli import extras
 from slipway.diagnostics import Diagnostic, DiagnosticsError, catalogue, page, render
 from slipway.inventory import comparing, reading
 from slipway.manifests import decoding, kubernetes_reader
-from slipway.mesh import loader
+from slipway.mesh import loader, model
 from slipway.world import files
 
 ROOT = Path(__file__).parents[2]
@@ -30,12 +32,26 @@ def _diagnostics(case: Path) -> tuple[Diagnostic, ...]:
         sources = files.read_sources(case, "env", limits=limits)
     except DiagnosticsError as error:
         return error.diagnostics
-    examined = loader.examine(sources.mesh, sources.environment, environment_name="env", today=TODAY)
+    examined = loader.examine(
+        sources.mesh, sources.environment, environment_name="env", today=TODAY, extra_files=sources.extra
+    )
+    if sources.extra and examined.mesh is not None:
+        return _of_extra(examined.mesh)
     cluster = case / "cluster.yaml"
     if cluster.exists():
         objects = kubernetes_reader.read_manifests(cluster.read_bytes(), file=cluster.name)
         return comparing.compare(examined.resolved(), reading.read(objects))
     return examined.diagnostics
+
+
+def _of_extra(mesh: model.Mesh) -> tuple[Diagnostic, ...]:
+    found: list[Diagnostic] = []
+    for step in (lambda: extras.stop_on_mistakes(mesh, today=TODAY), lambda: compiler.compile_bundle(mesh)):
+        try:
+            step()
+        except DiagnosticsError as error:
+            found += error.diagnostics
+    return tuple(found)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -55,6 +55,14 @@ GATEWAY_RELEASE = {"chart": "charts/gateway", "values": {"service": {"type": "Lo
             "principals-match-somebody",
             _object("AuthorizationPolicy", {"rules": [{"from": [{"source": {"notPrincipals": ["a"]}}]}]}),
         ),
+        (
+            "paths-cannot-be-bypassed",
+            _object("AuthorizationPolicy", {"action": "DENY", "rules": [{"to": [{"operation": {"paths": ["/a"]}}]}]}),
+        ),
+        (
+            "paths-cannot-be-bypassed",
+            _object("AuthorizationPolicy", {"rules": [{"to": [{"operation": {"notPaths": ["/a"]}}]}]}),
+        ),
         ("nothing-for-the-whole-mesh", _object("Sidecar", {}, namespace="istio-system")),
         ("no-allow-all", _object("AuthorizationPolicy", {"rules": [{"to": []}, {}], "selector": POD})),
         ("only-declared-listeners", _object("Service", {"type": "NodePort"})),
@@ -83,6 +91,8 @@ def test_stopped(rule, resource):
         _object("PeerAuthentication", PERMISSIVE, annotations={"slipway.dev/until": "2026-11-21"}),
         _object("WorkloadEntry", {"serviceAccount": "a"}),
         _object("AuthorizationPolicy", {"selector": POD}, namespace="istio-system"),
+        _object("Sidecar", {}, namespace="istio-system", annotations={"slipway.dev/scope": "mesh"}),
+        _object("AuthorizationPolicy", {"action": "DENY", "rules": [{"to": [{"operation": {"notPaths": ["/a"]}}]}]}),
         _object(
             "AuthorizationPolicy",
             {"selector": POD, "rules": [{}]},

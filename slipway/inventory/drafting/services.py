@@ -117,18 +117,29 @@ def _by_workload(found: facts.Facts, namespace: str) -> Iterator[_Candidate]:
 def _refused(item: _Candidate, chosen: Iterable[_Candidate]) -> str:
     """Return why a candidate cannot be a service beside those chosen already, or nothing."""
     service = item.service
-    if service is not None and service.external_name:
-        return f"another name for {service.external_name}; declare that under `external` or in `names`"
-    if not item.labels:
-        return "it selects no pods" if service is not None else "its pods have no label to select them by"
-    if not item.pods:
-        return "no pod has the labels that it selects"
-    for other in chosen:
-        if any(pod in other.pods for pod in item.pods):
-            return f"its pods are those of {other.name}"
-        mine, theirs = item.labels.items(), other.labels.items()
-        if mine <= theirs or theirs <= mine:
-            return f"its labels also select pods of {other.name}; give one label a value of its own in each"
+    alias = "" if service is None else service.external_name
+    reasons = (
+        (alias, f"another name for {alias}; declare that under `external` or in `names`"),
+        (
+            service is not None and not _is_service(item.name),
+            "its name does not start with a letter; rename it to declare it",
+        ),
+        (
+            not item.labels,
+            "it selects no pods" if service is not None else "its pods have no label to select them by",
+        ),
+        (not item.pods, "no pod has the labels that it selects"),
+    )
+    alone = next((reason for holds, reason in reasons if holds), "")
+    return alone or next(filter(None, (_shared(item, other) for other in chosen)), "")
+
+
+def _shared(item: _Candidate, other: _Candidate) -> str:
+    if any(pod in other.pods for pod in item.pods):
+        return f"its pods are those of {other.name}"
+    mine, theirs = item.labels.items(), other.labels.items()
+    if mine <= theirs or theirs <= mine:
+        return f"its labels also select pods of {other.name}; give one label a value of its own in each"
     return ""
 
 

@@ -104,7 +104,7 @@ def test_an_object_written_by_hand_is_planned_and_judged_like_ours(engine):
     (folder / "raw.yaml").write_text(policy.replace("shop", "theirs"))
     done = engine("preview")
     assert done.returncode != 0
-    assert "stacks/extra/raw.yaml:3:29: error MESH0702" in done.stdout + done.stderr
+    assert "stacks/extra/raw.yaml:3:24: error MESH0702" in done.stdout + done.stderr
 
 
 def test_the_example_passes(engine):

@@ -6,9 +6,9 @@ import os
 import signal
 import time
 
-import azure_example as example
-import azure_refusals as refusals
 import pytest
+import stand_in_example as example
+import stand_in_refusals as refusals
 from pulumi.runtime import rpc
 
 pytestmark = pytest.mark.engine

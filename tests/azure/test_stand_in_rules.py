@@ -3,9 +3,9 @@
 import copy
 import time
 
-import azure_example as example
-import azure_refusals as refusals
 import pytest
+import stand_in_example as example
+import stand_in_refusals as refusals
 from standin import arm, catalogue, checking, cloud, faults, manager, outputs, schema, values
 
 ITEM = {

@@ -1,9 +1,9 @@
-"""One broken resource for each rule of the stand-in, on top of `azure_example.BASE`."""
+"""One broken resource for each rule of the stand-in, on top of `stand_in_example.BASE`."""
 
 import base64
 
-import azure_example as example
-from azure_example import GROUP, Made, Refused, card, cluster, network, pool, rid, rule, subnet, subnet_id, vault
+import stand_in_example as example
+from stand_in_example import GROUP, Made, Refused, card, cluster, network, pool, rid, rule, subnet, subnet_id, vault
 from standin import arm
 
 _TOO_LONG = base64.b64encode(b"x" * 65537).decode()
@@ -179,7 +179,7 @@ _OPERATIONS = (
 CREATES = (*_MANAGER, *_ADDRESSES, *_PERIMETER, *_COMPUTE, *_CONTAINERS, *_PROTECTION, *_OPERATIONS)
 
 _MACHINE = example.machine("vm-db", "nic-db").inputs
-# What stands in `azure_example.BASE`, changed in a way that Azure refuses to update.
+# What stands in `stand_in_example.BASE`, changed in a way that Azure refuses to update.
 CHANGES = (
     Refused("PropertyChangeNotAllowed", Made("compute:VirtualMachine", "vm-db", {
         **_MACHINE, "osProfile": {**_MACHINE["osProfile"], "customData": base64.b64encode(b"#other").decode()}})),
@@ -193,7 +193,7 @@ CHANGES = (
         "addressPrefixes": ["10.0.0.0/23"]})),
     Refused("InUseSubnetCannotBeUpdated", subnet("app", "10.0.40.0/24")),
 )  # fmt: skip
-# What stands in `azure_example.BASE` and cannot be deleted, because of something else.
+# What stands in `stand_in_example.BASE` and cannot be deleted, because of something else.
 DELETES = (
     Refused("InUseNetworkSecurityGroupCannotBeDeleted", network("NetworkSecurityGroup", "nsg")),
     Refused("InUseSubnetCannotBeDeleted", subnet("app", "10.0.1.0/24")),

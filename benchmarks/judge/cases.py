@@ -6,7 +6,7 @@ A case lives in lot 0. Addresses of pods are those of :func:`stand_in`, wherever
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class Case:
     objects: tuple[Object, ...]
     requests: tuple[tuple[sets.Request, asking.Measured], ...]
     unknown: bool = False
+    mesh: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MESH)
 
 
 def addresses() -> dict[str, str]:
@@ -60,12 +61,16 @@ def stand_in() -> list[Object]:
 def load(path: Path) -> Case:
     """Return the case of a file, YAML or JSON."""
     text = path.read_text(encoding="utf-8")
-    found = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    return _case(path.stem, json.loads(text) if path.suffix == ".json" else yaml.safe_load(text))
+
+
+def _case(name: str, found: Mapping[str, Any]) -> Case:
     return Case(
-        name=path.stem,
+        name=name,
         objects=tuple(found["objects"]),
         requests=tuple(_row(item) for item in found["requests"]),
         unknown=bool(found.get("unknown")),
+        mesh=found.get("mesh", MESH),
     )
 
 
@@ -103,9 +108,11 @@ def _ended(measured: asking.Measured) -> str:
     return measured.end + {True: " mTLS", False: " plaintext", None: ""}[measured.identified]
 
 
-def document(objects: Iterable[Object], requests: Iterable[tuple[sets.Request, asking.Measured]]) -> dict[str, Any]:
+def document(
+    objects: Iterable[Object], requests: Iterable[tuple[sets.Request, asking.Measured]], *, mesh: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return a case as it is stored."""
-    return {"objects": list(objects), "requests": [_document(*item) for item in requests]}
+    return {"mesh": dict(mesh), "objects": list(objects), "requests": [_document(*item) for item in requests]}
 
 
 def _document(request: sets.Request, measured: asking.Measured) -> dict[str, Any]:
@@ -122,21 +129,21 @@ def _document(request: sets.Request, measured: asking.Measured) -> dict[str, Any
     return {**found, "measured": _ended(measured)}
 
 
-def moved(text: str, *, from_lot: int, live: Mapping[str, str]) -> str:
-    """Return a stored text of another lot and its live addresses as one of lot 0 and its stand-in addresses."""
-    return _addressed(text, {live[place]: own for place, own in _places(from_lot).items()}).replace(
-        f"{fleet.PREFIX}-{from_lot}-", f"{fleet.PREFIX}-{LOT.number}-"
-    )
+def stored(document_: Mapping[str, Any], *, lot: int, live: Mapping[str, str]) -> str:
+    """Return a case of any lot with live addresses as one of lot 0 with stand-in addresses, as text."""
+    places = zip(fleet.Lot(number=lot).everyone, LOT.everyone, strict=True)
+    names = {live[other.place]: addresses()[own.place] for other, own in places}
+    text = _addressed(json.dumps(document_, separators=(",", ":")), names)
+    return text.replace(f"{fleet.PREFIX}-{lot}-", f"{fleet.PREFIX}-{LOT.number}-")
 
 
-def at_home(text: str, *, live: Mapping[str, str]) -> str:
-    """Return a stored text with the live addresses of lot 0."""
-    return _addressed(text, {own: live[place] for place, own in addresses().items()})
-
-
-def _places(lot: int) -> dict[str, str]:
-    others = fleet.Lot(number=lot).everyone
-    return {other.place: addresses()[own.place] for other, own in zip(others, LOT.everyone, strict=True)}
+def placed(case: Case, *, lot: int, live: Mapping[str, str]) -> Case:
+    """Return a case of lot 0 with stand-in addresses as one of another lot with live addresses."""
+    places = zip(LOT.everyone, fleet.Lot(number=lot).everyone, strict=True)
+    names = {addresses()[own.place]: live[other.place] for own, other in places}
+    document_ = {**document(case.objects, case.requests, mesh=case.mesh), "unknown": case.unknown}
+    text = _addressed(json.dumps(document_), names)
+    return _case(case.name, json.loads(text.replace(f"{fleet.PREFIX}-{LOT.number}-", f"{fleet.PREFIX}-{lot}-")))
 
 
 def _addressed(text: str, names: Mapping[str, str]) -> str:
@@ -144,16 +151,14 @@ def _addressed(text: str, names: Mapping[str, str]) -> str:
     return _ADDRESS.sub(lambda found: names.get(found[0], found[0]), text)
 
 
-def disagreements(
-    objects: Sequence[Object], requests: Sequence[tuple[sets.Request, asking.Measured]], *, unknown: bool
-) -> list[str]:
+def disagreements(case: Case) -> list[str]:
     """Return how the analyser contradicts measurements, with the stand-in of the fleet in place of a mesh."""
-    world = asking.world([*stand_in(), *objects], MESH)
-    declared = not asking.has_own_ports(objects)
+    world = asking.world([*stand_in(), *case.objects], case.mesh)
+    declared = not asking.has_own_ports(case.objects)
     found: list[str] = []
-    for request, measured in requests:
+    for request, measured in case.requests:
         answer = reachability.decide(world, asking.question(request))
-        if unknown != (answer.outcome is reachability.Outcome.UNKNOWN):
+        if case.unknown != (answer.outcome is reachability.Outcome.UNKNOWN):
             found.append(f"{request}: {answer.outcome.value}: {'; '.join(answer.reasons)}")
         elif difference := asking.difference(answer, measured, as_declared=declared):
             found.append(f"{request}: {difference}; {'; '.join(answer.reasons)}")

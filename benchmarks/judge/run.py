@@ -10,8 +10,9 @@ import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from benchmarks.judge import court, fleet, herd, install, logs, policies, report, sets, words
+from benchmarks.judge import cases, court, fleet, herd, install, logs, policies, report, sets, words
 from benchmarks.judge.mesh import Mesh
+from slipway import reachability
 from slipway.lab import certificates
 from slipway.lab import instance as instances
 
@@ -19,6 +20,7 @@ INSTANCE = "judge"
 ROOT = Path(__file__).parents[2]
 _SLIPWAY = str(Path(sys.executable).with_name("slipway"))
 _TIMEOUT_S = 3000
+_DECIDING = ("outboundTrafficPolicy", "pathNormalization", "trustDomainAliases", "enableAutoMtls")
 _FLUSH_S = 2.0  # Envoy writes its log every second. Source: istio 1.29.1 pkg/envoy/proxy.go, file-flush-interval-msec
 
 
@@ -30,6 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lots", type=int, default=6, help="sets that are applied at once")
     parser.add_argument("--instance", default=INSTANCE)
+    parser.add_argument("--record", type=Path, help="a folder for cases of what was measured")
     parser.add_argument("--keep", action="store_true", help="use a lab that is up, and leave it up")
     chosen = parser.parse_args(arguments)
     sys.stdout.write(f"seed {chosen.seed}\n")
@@ -44,15 +47,20 @@ def main(arguments: Sequence[str]) -> int:
                 share = range(
                     chosen.sets * number // len(install.MESHES), chosen.sets * (number + 1) // len(install.MESHES)
                 )
-                run(found, tally, numbers=share, each=chosen.requests, seed=chosen.seed)
+                run(found, tally, numbers=share, each=chosen.requests, seed=chosen.seed, record=chosen.record)
             time.sleep(_FLUSH_S)
             contradictions = len(sides(tally, instance))
     sys.stdout.write("\n".join(tally.lines()) + "\n")
     return 1 if tally.differing or contradictions else 0
 
 
-def run(found: court.Court, tally: report.Tally, *, numbers: range, each: int, seed: int) -> None:
-    """Try sets of these numbers and count what came of them; disagreements are told as they are found."""
+def run(
+    found: court.Court, tally: report.Tally, *, numbers: range, each: int, seed: int, record: Path | None = None
+) -> None:
+    """Try sets of these numbers and count what came of them; disagreements are told as they are found.
+
+    With ``record``, what was measured without a contradiction is kept there, a case for each set.
+    """
     began, lots = time.monotonic(), found.lots
     for first in range(numbers.start, numbers.stop, len(lots)):
         random_ = random.Random(f"{seed}/{first}")  # noqa: S311 - repeatable on purpose
@@ -60,6 +68,8 @@ def run(found: court.Court, tally: report.Tally, *, numbers: range, each: int, s
         wanted = [sets.make(random_, number, lot, found.addresses) for number, lot in zip(chosen, lots, strict=False)]
         held = found.hold(wanted, _root(random_, found, lots[0]), random_, each)
         tally.add(held)
+        if record is not None:
+            _record(held, found, record, name=f"seed-{seed}")
         for item in held.trials:
             if item.difference:
                 sys.stdout.write("\n".join(report.told(item)) + "\n")
@@ -70,6 +80,22 @@ def run(found: court.Court, tally: report.Tally, *, numbers: range, each: int, s
             f"{tally.sets} sets, {tally.trials} requests, {len(tally.differing)} differ, {elapsed:.0f} s\n"
         )
         sys.stdout.flush()
+
+
+def _record(held: court.Round, found: court.Court, folder: Path, *, name: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in held.sets:
+        places = (*one.lot.namespaces, policies.ROOT)
+        objects = [item for item in held.objects if item["metadata"]["namespace"] in places]
+        trials = [item for item in held.trials if item.set_number == one.number]
+        kept = [
+            (item.request, item.measured)
+            for item in trials
+            if not item.difference and item.answer.outcome is not reachability.Outcome.UNKNOWN
+        ]
+        mesh = {key: value for key, value in held.mesh_config.items() if key in _DECIDING}
+        text = cases.stored(cases.document(objects, kept, mesh=mesh), lot=one.lot.number, live=found.addresses)
+        (folder / f"{name}-set-{one.number}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def sides(tally: report.Tally, instance: instances.Instance) -> list[str]:

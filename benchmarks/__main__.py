@@ -4,7 +4,7 @@ import importlib
 import itertools
 import sys
 
-NAMES = ("lab", "reachability", "fuzz", "accepted")
+NAMES = ("lab", "reachability", "fuzz", "accepted", "judge")
 
 
 def main() -> int:

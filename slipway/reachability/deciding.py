@@ -146,11 +146,15 @@ def request_of(question: Question, dialled: Dialled) -> Request:
 
 
 def _http(question: Question, name: str) -> Http:
+    headers: dict[str, list[str]] = {}
+    for header, value in question.headers:
+        headers.setdefault(header, []).append(value)
     return Http(
         method=question.method or "GET",
         path=question.path or "/",
         host=question.host if question.host is not None else default_host(name, question.port),
-        headers=dict(question.headers),
+        headers={header: ",".join(values) for header, values in headers.items()},
+        repeated={header: tuple(values) for header, values in headers.items() if len(values) > 1},
     )
 
 

@@ -14,11 +14,12 @@ from slipway.reachability.answers import Answer, Hop, Key, Outcome, Seen
 from slipway.reachability.callers import Caller, Callers
 from slipway.reachability.clusters import Client, Clusters
 from slipway.reachability.inbound import Inbound, Way, Wire, closed, told
-from slipway.reachability.objects import Gateway, Route, Server, Service, VirtualService, Workload
+from slipway.reachability.objects import Gateway, Server, Service, VirtualService, Workload
 from slipway.reachability.questions import Application
 from slipway.reachability.registry import Registry, target_port
 from slipway.reachability.request import Request
 from slipway.reachability.routing import (
+    Chosen,
     connection_routes,
     destination_port,
     http_routes,
@@ -159,7 +160,7 @@ class Gateways:
     ) -> Split:
         workload = self._world.workloads[index]
         names = frozenset(item.name for item in servers)
-        host = _without_port(request.http.host) if is_http and request.http is not None else request.outer_sni
+        host = _without_port(request.http.host).lower() if is_http and request.http is not None else request.outer_sni
         if is_http and any(item.server.redirect and item.covers(host) for item in servers):
             reason = "the gateway redirects to HTTPS"
             return [(mask, answer(Outcome.DENIED, hop, reason, seen=Seen.REDIRECT_301, key=servers[0].gateway.key))]
@@ -225,21 +226,21 @@ class Gateways:
             )
         if not chosen:
             return None
-        splits = [self._route(item.route, service, index, port=port, hop=hop, request=request) for item in chosen]
+        splits = [self._route(item, service, index, port=port, hop=hop, request=request) for item in chosen]
         if not any(item.callers.must for item in chosen):
             splits.append([(1, unknown(hop, f"a route of {service.key} may match", key=service.key))])
         return possible(splits)[0][1]
 
     def _route(
-        self, route: Route, service: VirtualService, index: int, *, port: int, hop: Hop, request: Request
+        self, chosen: Chosen, service: VirtualService, index: int, *, port: int, hop: Hop, request: Request
     ) -> Split:
-        immediate = immediate_answer(route, service.key, hop)
+        immediate = immediate_answer(chosen.route, service.key, hop)
         if immediate is not None:
             return [(1, immediate)]
-        sent = rewritten(request, route)
+        sent = rewritten(request, chosen)
         way = Way.HTTP_PROXY if sent.http is not None and sent.application is Application.HTTP else Way.TCP_PROXY
         splits: list[Split] = []
-        for item in used(route.destinations):
+        for item in used(chosen.route.destinations):
             target = self._service(item.host, self._world.workloads[index].namespace)
             number = 0 if target is None else destination_port(item, target, port)
             found = None if target is None else target.port(number)

@@ -309,7 +309,7 @@ def _refused(mode: mutual_tls.Mode, protocol: Declared, wire: Wire, way: Way, re
         return answer(Outcome.DENIED, hop, reason, seen=closed(way), key=key)
     if protocol is Declared.HTTP and request.http is None:
         reason = "the port is declared HTTP, and something else arrives"
-        return answer(Outcome.DENIED, hop, reason, seen=closed(way))
+        return answer(Outcome.DENIED, hop, reason, seen=Seen.OTHER_STATUS)  # Envoy's 400, whatever the client speaks
     return None
 
 

@@ -18,7 +18,6 @@ from slipway.reachability.objects import (
     Protocol,
     Proxy,
     Resolution,
-    Route,
     RouteDestination,
     Service,
     ServicePort,
@@ -35,6 +34,7 @@ from slipway.reachability.routing import (
     destination_port,
     http_routes,
     immediate_answer,
+    present,
     rewritten,
     used,
 )
@@ -44,6 +44,7 @@ from slipway.reachability.strings import host_covers
 from slipway.reachability.world import World
 
 _SIDECARS = frozenset({MESH})
+_HTTP_PORT = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +213,7 @@ class Outbound:
     def _signature(self, scope: Scope, dialled: Dialled, request: Request) -> tuple[object, ...]:
         """Return what tells scopes apart for a connection; those that are alike are asked once."""
         hosts = {service.hostname for service in dialled.services}
-        elsewhere = request.http is not None and _without_port(request.http.host) not in hosts
+        elsewhere = request.http is not None and self._called(request.http.host) not in hosts
         if elsewhere or scope.virtual_services or (scope.sidecar is not None and _unusual(scope.sidecar)):
             return (id(scope),)
         services = scope.pick(dialled.services)
@@ -231,11 +232,12 @@ class Outbound:
         """Return namespaces and hosts of everything that may take the connection in a scope that holds it."""
         services = list(dialled.services)
         if request.http is not None:
-            host = _without_port(request.http.host)
+            host = self._called(request.http.host)
             services += self._world.services_by_host.get(host, [])
             services += self._short.get(host, [])
+            services += [self._world.service_at[host]] if host in self._world.service_at else []
         names = {item.hostname for item in services} | {request.sni or dialled.name}
-        names.update((_without_port(request.http.host),) if request.http is not None else ())
+        names.update((self._called(request.http.host),) if request.http is not None else ())
         entries = {(item.namespace, item.hostname) for item in services}
         for item in self._meshed:
             for host in item.hosts:
@@ -245,6 +247,15 @@ class Outbound:
             if item.port(dialled.port) is not None:
                 entries.add((item.namespace, item.hostname))
         return entries
+
+    def _called(self, host: str) -> str:
+        """Return the name that virtual hosts compare: without case and port; a full name may end in a dot.
+
+        Source: istio 1.29.1 pilot/pkg/networking/core/httproute.go, GenerateAltVirtualHosts; Envoy compares domains
+        without case.
+        """
+        name = _without_port(host).lower()
+        return name[:-1] if name.endswith(".") and name[:-1] in self._world.services_by_host else name
 
     @functools.cached_property
     def _short(self) -> dict[str, list[Service]]:
@@ -277,26 +288,49 @@ class Outbound:
         if scope.sidecar is not None and any(item.port is not None for item in scope.sidecar.egress):
             reason = f"{scope.key} has egress listeners of their own ports, which are not modelled"
             return [(mask, unknown(Hop.SOURCE_SIDECAR, reason, key=scope.key))]
-        services = scope.pick(dialled.services)
-        own = [item for item in services if (port := item.port(dialled.port)) and not _by_host(port.protocol)]
-        splits = [self._connection(scope, item, dialled, request, mask) for item in own]
-        if splits:
-            return possible(splits)
+        own = [
+            item
+            for item in scope.pick(dialled.services)
+            if (port := item.port(dialled.port)) is not None and self._has_listener(item, port)
+        ]
+        if own:
+            return possible([self._at_own_address(scope, item, dialled, request, mask) for item in own])
         if request.http is not None and dialled.port in scope.http_ports:
             return self._by_host(scope, dialled, request, request.http, mask)
-        if dialled.port in scope.http_ports and any(
-            _by_host(item.protocol) for item in self._ports(services, dialled)
-        ):
-            reason = "the port is declared HTTP, and the caller speaks something else"
-            return [(mask, answer(Outcome.DENIED, Hop.SOURCE_SIDECAR, reason, seen=Seen.RESET, key=scope.key))]
         return self._nameless(scope, dialled, request, mask)
 
-    def _ports(self, services: list[Service], dialled: Dialled) -> list[ServicePort]:
-        return [port for item in services if (port := item.port(dialled.port)) is not None]
+    def _has_listener(self, service: Service, port: ServicePort) -> bool:
+        """Return whether proxies listen on a service's own address; those of HTTP share a listener of the port.
+
+        What is not HTTP passes such a shared listener as if it were not there.
+        Source: istio 1.29.1 pilot/pkg/networking/core/listener.go, buildSidecarOutboundListener (bind addresses) and
+        buildListenerFromEntry (the default filter chain).
+        """
+        if port.protocol is Protocol.UNDECLARED:
+            return self._world.addressed(service)
+        return port.protocol is not Protocol.HTTP
+
+    def _at_own_address(self, scope: Scope, service: Service, dialled: Dialled, request: Request, mask: int) -> Split:
+        """Return what the listener of a service's own address does: one that sniffs goes by no Host header.
+
+        Source: istio 1.29.1 pilot/pkg/networking/core/httproute.go, getVirtualHostsForSniffedServicePort.
+        """
+        port = service.port(dialled.port)
+        if port is None or port.protocol is not Protocol.UNDECLARED or request.http is None:
+            return self._connection(scope, service, dialled, request, mask)
+        found = scope.virtual_services_of(service.hostname)
+        if not found:
+            return self._without_routes(scope, [service], dialled, request, mask)
+        return possible(
+            [
+                self._routed(scope, item, [service], dialled, request=request, http=request.http, mask=mask)
+                for item in found
+            ]
+        )
 
     def _by_host(self, scope: Scope, dialled: Dialled, request: Request, http: Http, mask: int) -> Split | None:
         """Route HTTP by its Host header, as the listener of the port does whatever address was dialled."""
-        name = _without_port(http.host)
+        name = self._called(http.host)
         services = scope.pick(self._world.services_by_host.get(name, ()))
         if not services:
             services = [
@@ -304,55 +338,88 @@ class Outbound:
                 for item in self._short.get(name, ())
                 if _is_short(name, item, scope.namespace) and scope.sees(item)
             ]
+        if not services and name in self._world.service_at:
+            services = scope.pick([self._world.service_at[name]])
         services = [item for item in services if (port := item.port(dialled.port)) and _by_host(port.protocol)]
         if not services:
             wild = [item for item in self._wildcards if name.endswith(item.hostname[1:]) and scope.sees(item)]
             services = [item for item in wild if item.port(dialled.port)]
         hostname = services[0].hostname if services else name
         found = scope.virtual_services_of(hostname)
+        if not services:
+            found = [item for item in found if self._takes_strangers(scope, item, name, dialled.port)]
         if found:
             return possible(
-                [self._routed(scope, item, dialled, request=request, http=http, mask=mask) for item in found]
+                [
+                    self._routed(scope, item, services, dialled, request=request, http=http, mask=mask)
+                    for item in found
+                ]
             )
+        return self._without_routes(scope, services, dialled, request, mask) if services else None
+
+    def _takes_strangers(self, scope: Scope, item: VirtualService, name: str, port: int) -> bool:
+        """Return whether a VirtualService makes a virtual host of a name that is no HTTP service on the port.
+
+        Source: istio 1.29.1 pilot/pkg/networking/core/httproute.go, selectVirtualServices (ports other than 80), and
+        route/route.go, buildSidecarVirtualHostsForVirtualService (serviceByPort).
+        """
+
+        def protocols(host: str) -> list[Protocol]:
+            known = scope.pick(self._world.services_by_host.get(host, ()))
+            return [found.protocol for service in known if (found := service.port(port)) is not None]
+
+        if protocols(name):
+            return False
+        return port == _HTTP_PORT or any(_by_host(found) for host in item.hosts for found in protocols(host))
+
+    def _routed(
+        self,
+        scope: Scope,
+        service: VirtualService,
+        services: list[Service],
+        dialled: Dialled,
+        *,
+        request: Request,
+        http: Http,
+        mask: int,
+    ) -> Split:
+        if service.unmodelled:
+            reason = f"{service.key} has fields that are not modelled"
+            return [(mask, unknown(Hop.SOURCE_SIDECAR, reason, key=service.key))]
+        gateways, port = _SIDECARS, dialled.port
+        own = present(service, port=port, gateways=gateways, callers=self._callers, mask=mask)
+        split = self._without_routes(scope, services, dialled, request, mask & ~own) if mask & ~own else []
+        chosen = http_routes(
+            service,
+            http,
+            port=port,
+            gateways=gateways,
+            callers=self._callers,
+            mask=own,
+            normalization=self._world.mesh.normalization,
+        )
+        taken, rest = self._taken_routes(
+            chosen, service, scope, dialled=dialled, request=request, mask=own, way=Way.HTTP_PROXY
+        )
+        split += taken
+        if rest:
+            reason = f"no route of {service.key} matches the request"
+            denied = answer(Outcome.DENIED, Hop.SOURCE_SIDECAR, reason, seen=Seen.NOT_FOUND_404, key=service.key)
+            split.append((rest, denied))
+        return split
+
+    def _without_routes(
+        self, scope: Scope, services: list[Service], dialled: Dialled, request: Request, mask: int
+    ) -> Split:
+        """Return what a host gets that no route is about: its service, else what strangers get."""
         if not services:
-            return None
+            return self._unknown_to_scope(dialled, request, mask)
         return possible(
             [
                 self._to_service(scope, item, dialled.port, subset="", request=request, way=Way.HTTP_PROXY, mask=mask)
                 for item in services
             ]
         )
-
-    def _routed(
-        self, scope: Scope, service: VirtualService, dialled: Dialled, *, request: Request, http: Http, mask: int
-    ) -> Split:
-        if service.unmodelled:
-            reason = f"{service.key} has fields that are not modelled"
-            return [(mask, unknown(Hop.SOURCE_SIDECAR, reason, key=service.key))]
-        chosen = http_routes(
-            service,
-            http,
-            port=dialled.port,
-            gateways=_SIDECARS,
-            callers=self._callers,
-            mask=mask,
-            normalization=self._world.mesh.normalization,
-        )
-        if not service.http:
-            services = scope.pick(self._world.services_by_host.get(service.hosts[0], ()))
-            splits = [
-                self._to_service(scope, item, dialled.port, subset="", request=request, way=Way.HTTP_PROXY, mask=mask)
-                for item in services
-            ]
-            return possible(splits) if splits else []
-        split, rest = self._taken_routes(
-            chosen, service, scope, dialled=dialled, request=request, mask=mask, way=Way.HTTP_PROXY
-        )
-        if rest:
-            reason = f"no route of {service.key} matches the request"
-            denied = answer(Outcome.DENIED, Hop.SOURCE_SIDECAR, reason, seen=Seen.NOT_FOUND_404, key=service.key)
-            split.append((rest, denied))
-        return split
 
     def _taken_routes(
         self,
@@ -372,7 +439,7 @@ class Outbound:
             rest &= ~item.callers.may
             if item.callers.must & mask:
                 split += self._route(
-                    item.route,
+                    item,
                     service,
                     scope,
                     dialled=dialled,
@@ -387,7 +454,7 @@ class Outbound:
 
     def _route(
         self,
-        route: Route,
+        chosen: Chosen,
         service: VirtualService,
         scope: Scope,
         *,
@@ -396,14 +463,14 @@ class Outbound:
         mask: int,
         way: Way,
     ) -> Split:
-        immediate = immediate_answer(route, service.key, Hop.SOURCE_SIDECAR)
+        immediate = immediate_answer(chosen.route, service.key, Hop.SOURCE_SIDECAR)
         if immediate is not None:
             return [(mask, immediate)]
         splits = [
             self._to_destination(
-                item, service, scope, dialled=dialled, request=rewritten(request, route), mask=mask, way=way
+                item, service, scope, dialled=dialled, request=rewritten(request, chosen), mask=mask, way=way
             )
-            for item in used(route.destinations)
+            for item in used(chosen.route.destinations)
         ]
         return possible(splits)
 
@@ -430,7 +497,7 @@ class Outbound:
             self._to_service(
                 scope,
                 other,
-                destination_port(item, other, dialled.port),
+                self._port_of(item, other, dialled, way),
                 subset=item.subset,
                 request=request,
                 way=way,
@@ -439,6 +506,16 @@ class Outbound:
             for other in found
         ]
         return possible(splits)
+
+    def _port_of(self, item: RouteDestination, service: Service, dialled: Dialled, way: Way) -> int:
+        """Return the port that a route leads to.
+
+        Source: istio 1.29.1 pilot/pkg/networking/core/httproute.go, BuildSidecarOutboundVirtualHosts: HTTP routes of
+        sidecars know services by the one port of their listener, so that a service's only port is no default.
+        """
+        if way is Way.HTTP_PROXY and item.port is None:
+            return dialled.port
+        return destination_port(item, service, dialled.port)
 
     def _connection(self, scope: Scope, service: Service, dialled: Dialled, request: Request, mask: int) -> Split:
         """Return what happens to a connection that no proxy reads as HTTP, to a service of the scope."""

@@ -9,12 +9,16 @@ from slipway.reachability.questions import Application
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Http:
-    """The HTTP part: ``path`` as sent, ``headers`` with names in lower case."""
+    """The HTTP part: ``path`` as sent, ``headers`` with names in lower case.
+
+    A header that comes several times has its values joined by commas, and stands in ``repeated`` too.
+    """
 
     method: str
     path: str
     host: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    repeated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

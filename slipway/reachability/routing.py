@@ -25,15 +25,30 @@ Truth = bool | None  # None: the question does not say
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """The callers that take a route: surely, or possibly."""
+    """The callers that take a route by one of its matches: surely, or possibly; ``match`` None is a route without."""
 
     callers: Some
     route: Route
+    match: RouteMatch | None
 
 
 def gateways_allow(match: RouteMatch, gateways: frozenset[str]) -> bool:
     """Return whether a match holds at one of these gateways (``mesh`` for sidecars)."""
     return not match.gateways or bool(gateways & set(match.gateways))
+
+
+def present(service: VirtualService, *, port: int, gateways: frozenset[str], callers: Callers, mask: int) -> int:
+    """Return the callers of ``mask`` whose proxies have HTTP routes of a VirtualService at all.
+
+    Ports, gateways and clients are compared when istiod writes the routes; where nothing is left of them, the
+    VirtualService is as good as absent. Source: istio 1.29.1 pilot/pkg/networking/core/route/route.go,
+    BuildHTTPRoutesForVirtualService and buildSidecarVirtualHostsForVirtualService.
+    """
+    found = 0
+    for route in service.http:
+        for match in route.matches or (None,):
+            found |= _written(match, port, gateways=gateways, callers=callers, mask=mask, http=True)
+    return found
 
 
 def http_routes(
@@ -47,65 +62,78 @@ def http_routes(
     normalization: str,
 ) -> list[Chosen]:
     """Return the routes that callers of ``mask`` take, in order; callers in none of them get 404."""
-    rest = Some(must=mask, may=mask)
-    found: list[Chosen] = []
     path = paths.normalized(request.path, normalization) or ""
-    for route in service.http:
-        chosen = _chosen(
-            route, lambda match: _http(match, request, path), port, gateways=gateways, callers=callers, mask=rest.may
-        )
-        chosen &= rest
-        if chosen.may:
-            found.append(Chosen(callers=chosen, route=route))
-            rest = Some(must=rest.must & ~chosen.may, may=rest.may & ~chosen.must)
-    return found
+
+    def holds(match: RouteMatch) -> Truth:
+        return _http(match, request, path)
+
+    return _in_turn(service.http, holds, port, gateways=gateways, callers=callers, mask=mask, http=True)
 
 
 def connection_routes(
     routes: Iterable[Route], request: Request, *, port: int, gateways: frozenset[str], callers: Callers, mask: int
 ) -> list[Chosen]:
     """Return the TLS or TCP routes that callers of ``mask`` take; TLS routes name server names."""
-    rest = Some(must=mask, may=mask)
-    found: list[Chosen] = []
-    for route in routes:
-        chosen = (
-            _chosen(
-                route,
-                lambda match: _connection(match, request),
-                port,
-                gateways=gateways,
-                callers=callers,
-                mask=rest.may,
-            )
-            & rest
-        )
-        if chosen.may:
-            found.append(Chosen(callers=chosen, route=route))
-            rest = Some(must=rest.must & ~chosen.may, may=rest.may & ~chosen.must)
-    return found
+
+    def holds(match: RouteMatch) -> Truth:
+        return _connection(match, request)
+
+    return _in_turn(routes, holds, port, gateways=gateways, callers=callers, mask=mask, http=False)
 
 
-def _chosen(
-    route: Route,
+def _in_turn(
+    routes: Iterable[Route],
     holds: Callable[[RouteMatch], Truth],
     port: int,
     *,
     gateways: frozenset[str],
     callers: Callers,
     mask: int,
-) -> Some:
-    if not route.matches:
-        return Some(must=mask, may=mask)
-    found = Some(must=0, may=0)
-    for match in route.matches:
-        if not gateways_allow(match, gateways) or (match.port is not None and match.port != port):
-            continue
-        truth = holds(match)
-        if truth is False:
-            continue
-        group = _clients(match, callers, mask)
-        found |= Some(must=group if truth and not match.unmodelled else 0, may=group)
+    http: bool,
+) -> list[Chosen]:
+    """Return who takes which route: the first one of which a match holds."""
+    rest = Some(must=mask, may=mask)
+    found: list[Chosen] = []
+    for route, match in ((item, match) for item in routes for match in item.matches or (None,)):
+        chosen = _takers(match, holds, port, gateways=gateways, callers=callers, mask=rest.may, http=http) & rest
+        if chosen.may:
+            found.append(Chosen(callers=chosen, route=route, match=match))
+            rest = Some(must=rest.must & ~chosen.may, may=rest.may & ~chosen.must)
     return found
+
+
+def _takers(
+    match: RouteMatch | None,
+    holds: Callable[[RouteMatch], Truth],
+    port: int,
+    *,
+    gateways: frozenset[str],
+    callers: Callers,
+    mask: int,
+    http: bool,
+) -> Some:
+    group = _written(match, port, gateways=gateways, callers=callers, mask=mask, http=http)
+    truth = holds(match) if match is not None and group else True
+    if truth is False:
+        return Some(must=0, may=0)
+    sure = truth is True and (match is None or not match.unmodelled)
+    return Some(must=group if sure else 0, may=group)
+
+
+def _written(
+    match: RouteMatch | None, port: int, *, gateways: frozenset[str], callers: Callers, mask: int, http: bool
+) -> int:
+    """Return the callers whose proxies have a match; in HTTP routes a match that names gateways asks no clients.
+
+    Source: istio 1.29.1 pilot/pkg/networking/core/route/route.go, sourceMatchHTTP, and tls.go, matchTCP, matchTLS.
+    """
+    if match is None:
+        return mask
+    if not gateways_allow(match, gateways) or (match.port is not None and match.port != port):
+        return 0
+    if http and match.gateways:
+        return mask
+    return _clients(match, callers, mask)
 
 
 def _clients(match: RouteMatch, callers: Callers, mask: int) -> int:
@@ -198,20 +226,27 @@ def used(destinations: tuple[RouteDestination, ...]) -> list[RouteDestination]:
     return [item for item in destinations if item.weight] or list(destinations)
 
 
-def rewritten(request: Request, route: Route) -> Request:
-    """Return the request as a route's rewrite leaves it."""
+def rewritten(request: Request, chosen: Chosen) -> Request:
+    """Return the request as a route's rewrite leaves it.
+
+    Envoy replaces what the route's match compared: a prefix (``/`` where none is stated), else the whole path.
+    Source: istio 1.29.1 pilot/pkg/networking/core/route/route.go, applyHTTPRouteDestination (prefix_rewrite).
+    """
+    route = chosen.route
     if request.http is None or not (route.rewrite_authority or route.rewrite_uri):
         return request
     path = request.http.path
     if route.rewrite_uri:
-        matched = next((item.uri for item in route.matches if item.uri is not None), None)
-        prefix = matched is not None and matched.kind == "prefix" and path.startswith(matched.text)
-        path = route.rewrite_uri + (path[len(matched.text) :] if prefix and matched is not None else "")
+        uri = chosen.match.uri if chosen.match is not None else None
+        plain, mark, query = path.partition("?")
+        matched = plain if uri is not None and uri.kind != "prefix" else uri.text if uri is not None else "/"
+        path = f"{route.rewrite_uri}{plain[len(matched) :]}{mark}{query}"
     http = Http(
         method=request.http.method,
         path=path,
         host=route.rewrite_authority or request.http.host,
         headers=request.http.headers,
+        repeated=request.http.repeated,
     )
     return dataclasses.replace(request, http=http)
 

@@ -70,23 +70,30 @@ class Scope:
 
     @functools.cached_property
     def http_ports(self) -> frozenset[int]:
-        """Ports on which the proxy routes by the Host header whatever address was dialled."""
+        """Ports on which the proxy routes by the Host header whatever address was dialled.
+
+        A port of undeclared protocol has a listener of its service's own address, where there is one.
+        """
         return frozenset(
             port.number
             for service in self._visible()
             for port in service.ports
-            if port.protocol in {Protocol.HTTP, Protocol.UNDECLARED} and not service.external_name
+            if not service.external_name
+            and (
+                port.protocol is Protocol.HTTP
+                or (port.protocol is Protocol.UNDECLARED and not self.world.addressed(service))
+            )
         )
 
     @functools.cached_property
     def nameless_ports(self) -> dict[int, list[Service]]:
-        """TCP and TLS services without an address by port: their listeners take any address."""
+        """Services without an address by port, unless HTTP is declared: their listeners take any address."""
         found: dict[int, list[Service]] = {}
         for service in self._visible():
             if self.world.addressed(service):
                 continue
             for port in service.ports:
-                if port.protocol in {Protocol.TCP, Protocol.TLS}:
+                if port.protocol in {Protocol.TCP, Protocol.TLS, Protocol.UNDECLARED}:
                     found.setdefault(port.number, []).append(service)
         return found
 

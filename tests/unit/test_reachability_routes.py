@@ -124,9 +124,17 @@ def test_weights_lead_to_every_destination_with_weight():
 
 
 def test_route_for_other_clients_is_passed_over():
-    routes = _routes([{"match": [{"sourceLabels": {"app": "bad"}}], **_to()}])
+    routes = _routes(
+        [{"match": [{"sourceLabels": {"app": "bad"}}], **_to()}, {"match": [{"uri": {"exact": "/x"}}], **_to()}]
+    )
     assert outcome(world(routes), "bad") == "allowed"
     assert ask(world(routes), "good").seen is Seen.NOT_FOUND_404
+
+
+def test_without_any_route_for_a_client_the_service_is_as_without_routes():
+    routes = _routes([{"match": [{"sourceLabels": {"app": "bad"}}], "redirect": {"uri": "/moved"}}])
+    assert ask(world(routes), "bad").seen is Seen.REDIRECT_301
+    assert ask(world(routes), "good").outcome.value == "allowed"
 
 
 def _network(namespace, spec) -> Any:

@@ -1,0 +1,134 @@
+"""The analyser's side: worlds of manifests, questions, and what the answers promise about a measurement."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from benchmarks.judge import fleet, sets
+from slipway import reachability
+from slipway.manifests.manifest import Manifest
+
+_STATUSES = {
+    reachability.Seen.REDIRECT_301: 301,
+    reachability.Seen.UNAUTHORIZED_401: 401,
+    reachability.Seen.FORBIDDEN_403: 403,
+    reachability.Seen.NOT_FOUND_404: 404,
+    reachability.Seen.MISDIRECTED_421: 421,
+    reachability.Seen.BAD_GATEWAY_502: 502,
+    reachability.Seen.UNAVAILABLE_503: 503,
+}
+_SUCCESS = range(200, 300)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What came of a request: ``end`` is app, status, reset, refused, timeout; ``identified`` over mutual TLS.
+
+    ``mark`` is in the request's user agent, ``local`` the client's own address and port: proxies log both.
+    """
+
+    end: str
+    status: int = 0
+    place: str = ""
+    port: int = 0
+    identified: bool | None = None
+    mark: str = dataclasses.field(default="", compare=False)
+    local: str = dataclasses.field(default="", compare=False)
+
+    def __str__(self) -> str:
+        told = {"status": str(self.status), "app": f"answered by {self.place}:{self.port}"}.get(self.end, self.end)
+        return told + {True: " (mTLS)", False: " (plaintext)", None: ""}[self.identified]
+
+
+def manifest(body: Mapping[str, Any]) -> Manifest:
+    """Return an object of the API as a manifest, without what only the server writes."""
+    metadata = body["metadata"]
+    return Manifest(
+        api_version=body["apiVersion"],
+        kind=body["kind"],
+        name=metadata["name"],
+        namespace=metadata.get("namespace", ""),
+        labels=metadata.get("labels") or {},
+        annotations=metadata.get("annotations") or {},
+        body={key: value for key, value in body.items() if key not in {"apiVersion", "kind", "metadata"}},
+    )
+
+
+def world(objects: Iterable[Mapping[str, Any]], mesh_config: Mapping[str, Any]) -> reachability.World:
+    """Return the world of live objects and of the sets'."""
+    return reachability.read(
+        [manifest(item) for item in objects], mesh_config=mesh_config, pod_network="10.61.0.0/16"
+    )
+
+
+def question(request: sets.Request) -> reachability.Question:
+    """Return the question that a request asks."""
+    namespace, _, name = request.source.partition("/")
+    source = reachability.Workload(namespace=namespace, name=name)
+    destination: reachability.Host | reachability.WorkloadAddress = reachability.Host(name=request.host)
+    if request.pod:
+        place, _, pod = request.pod.partition("/")
+        destination = reachability.WorkloadAddress(namespace=place, name=pod)
+    http = request.http
+    if http is None:
+        spoken = reachability.Application.TCP if request.sni is None else reachability.Application.TLS
+        return reachability.Question(
+            source=source, destination=destination, port=request.port, application=spoken, sni=request.sni
+        )
+    return reachability.Question(
+        source=source,
+        destination=destination,
+        port=request.port,
+        application=reachability.Application.HTTP,
+        method=http.method,
+        path=http.path,
+        host=http.host,
+        headers=http.headers,
+    )
+
+
+def difference(answer: reachability.Answer, measured: Measured, *, as_declared: bool = True) -> str:
+    """Return how a measurement contradicts an answer, empty when it does not; "unknown" contradicts nothing.
+
+    ``as_declared`` tells that workloads' ports are what their Services declare, since no Sidecar says otherwise.
+    """
+    if answer.outcome is reachability.Outcome.UNKNOWN:
+        return ""
+    reached = measured.end == "app"
+    if reached != (answer.outcome is reachability.Outcome.ALLOWED):
+        return f"{answer.outcome.value}, but {measured}"
+    if reached:
+        otherwise = _is_otherwise(answer.transport, measured, as_declared=as_declared)
+        return f"over {answer.transport.value}, but {measured}" if otherwise else ""
+    return "" if _seen(answer.seen, measured) else f"the client sees {answer.seen.value}, but {measured}"
+
+
+def has_own_ports(objects: Iterable[Mapping[str, Any]]) -> bool:
+    """Return whether a Sidecar among the objects says what its workload's ports are."""
+    return any(item["kind"] == "Sidecar" and item["spec"].get("ingress") for item in objects)
+
+
+def _is_otherwise(transport: reachability.Transport, measured: Measured, *, as_declared: bool) -> bool:
+    """Return whether the connection was not protected as the answer says; TCP chains tell the application nothing."""
+    if measured.identified is None or transport is reachability.Transport.NONE:
+        return False
+    protected = transport is reachability.Transport.MUTUAL_TLS
+    readable = as_declared and measured.port in fleet.DECLARED_HTTP
+    return measured.identified != protected and (measured.identified or readable)
+
+
+def _seen(seen: reachability.Seen, measured: Measured) -> bool:
+    if seen is reachability.Seen.UNKNOWN:
+        return True
+    if seen in _STATUSES:
+        return measured.end == "status" and measured.status == _STATUSES[seen]
+    if seen is reachability.Seen.ANSWER:
+        return measured.end == "status" and measured.status in _SUCCESS
+    if seen is reachability.Seen.OTHER_STATUS:
+        return measured.end == "status" and measured.status not in _STATUSES.values()
+    ends = {
+        reachability.Seen.RESET: "reset",
+        reachability.Seen.REFUSED: "refused",
+        reachability.Seen.TIMEOUT: "timeout",
+    }
+    return measured.end == ends.get(seen)

@@ -1,0 +1,165 @@
+"""Cases as data: objects, requests, and what a real mesh made of them; replayed with a mesh and without.
+
+A case lives in lot 0. Addresses of pods are those of :func:`stand_in`, wherever it was measured.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.judge import asking, fleet, sets
+from slipway import reachability
+
+FOLDER = Path(__file__).parents[2] / "tests" / "cases" / "judge"
+LOT = fleet.Lot(number=0)
+# What the lab's mesh has in its configuration, as far as it decides.
+MESH: Mapping[str, Any] = {"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}
+_ADDRESS = re.compile(r"\d+(?:\.\d+){3}")
+Object = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """``unknown`` tells that the analyser has to say that it does not know, whatever was measured."""
+
+    name: str
+    objects: tuple[Object, ...]
+    requests: tuple[tuple[sets.Request, asking.Measured], ...]
+    unknown: bool = False
+    mesh: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MESH)
+
+
+def addresses() -> dict[str, str]:
+    """Return the addresses of the applications of a case, by namespace and name."""
+    return {item.place: f"10.61.0.{201 + index}" for index, item in enumerate(LOT.everyone)}
+
+
+def stand_in() -> list[Object]:
+    """Return the fleet of lot 0 as a cluster would tell of it."""
+    known, found = addresses(), list[Object]()
+    for number, item in enumerate(fleet.objects([LOT], revision="revision")):
+        metadata = item["metadata"]
+        place = f"{metadata.get('namespace', '')}/{metadata['name']}"
+        if item["kind"] == "Pod":
+            containers = item["spec"]["containers"]
+            if not place.startswith(fleet.PLAIN):
+                containers = [*containers, {"name": "istio-proxy", "image": "proxyv2"}]
+            status = {"podIP": known[place], "podIPs": [{"ip": known[place]}]}
+            found.append({**item, "spec": {**item["spec"], "containers": containers}, "status": status})
+        elif item["kind"] == "Service":
+            found.append({**item, "spec": {**item["spec"], "clusterIP": f"10.62.250.{number}"}})
+        elif item["kind"] == "Namespace":
+            found.append(item)
+    return found
+
+
+def load(path: Path) -> Case:
+    """Return the case of a file, YAML or JSON."""
+    text = path.read_text(encoding="utf-8")
+    return _case(path.stem, json.loads(text) if path.suffix == ".json" else yaml.safe_load(text))
+
+
+def _case(name: str, found: Mapping[str, Any]) -> Case:
+    return Case(
+        name=name,
+        objects=tuple(found["objects"]),
+        requests=tuple(_row(item) for item in found["requests"]),
+        unknown=bool(found.get("unknown")),
+        mesh=found.get("mesh", MESH),
+    )
+
+
+def all_of(folder: str) -> list[Path]:
+    """Return the files of a folder of cases, sorted."""
+    return sorted(path for path in (FOLDER / folder).glob("*") if path.suffix in {".json", ".yaml"})
+
+
+def _row(item: Mapping[str, Any]) -> tuple[sets.Request, asking.Measured]:
+    http = None
+    if "path" in item:
+        http = sets.Http(
+            method=item.get("method", "GET"),
+            path=item["path"],
+            host=item.get("host", item.get("to", "")),
+            headers=tuple((name, value) for name, value in item.get("headers", ())),
+        )
+    request = sets.Request(
+        source=item["from"], host=item.get("to", ""), pod=item.get("pod", ""), port=item["port"], http=http,
+        sni=item.get("sni"),
+    )  # fmt: skip
+    return request, _measured(str(item["measured"]))
+
+
+def _measured(text: str) -> asking.Measured:
+    if text.isdigit():
+        return asking.Measured(end="status", status=int(text))
+    end, _, how = text.partition(" ")
+    return asking.Measured(end=end, identified={"mTLS": True, "plaintext": False}.get(how))
+
+
+def _ended(measured: asking.Measured) -> str:
+    if measured.end == "status":
+        return str(measured.status)
+    return measured.end + {True: " mTLS", False: " plaintext", None: ""}[measured.identified]
+
+
+def document(
+    objects: Iterable[Object], requests: Iterable[tuple[sets.Request, asking.Measured]], *, mesh: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a case as it is stored."""
+    return {"mesh": dict(mesh), "objects": list(objects), "requests": [_document(*item) for item in requests]}
+
+
+def _document(request: sets.Request, measured: asking.Measured) -> dict[str, Any]:
+    found: dict[str, Any] = {"from": request.source}
+    found.update({"pod": request.pod} if request.pod else {"to": request.host})
+    found["port"] = request.port
+    if request.sni is not None:
+        found["sni"] = request.sni
+    if request.http is not None:
+        http = request.http
+        found.update({"method": http.method, "path": http.path, "host": http.host})
+        if http.headers:
+            found["headers"] = [list(item) for item in http.headers]
+    return {**found, "measured": _ended(measured)}
+
+
+def stored(document_: Mapping[str, Any], *, lot: int, live: Mapping[str, str]) -> str:
+    """Return a case of any lot with live addresses as one of lot 0 with stand-in addresses, as text."""
+    places = zip(fleet.Lot(number=lot).everyone, LOT.everyone, strict=True)
+    names = {live[other.place]: addresses()[own.place] for other, own in places}
+    text = _addressed(json.dumps(document_, separators=(",", ":")), names)
+    return text.replace(f"{fleet.PREFIX}-{lot}-", f"{fleet.PREFIX}-{LOT.number}-")
+
+
+def placed(case: Case, *, lot: int, live: Mapping[str, str]) -> Case:
+    """Return a case of lot 0 with stand-in addresses as one of another lot with live addresses."""
+    places = zip(LOT.everyone, fleet.Lot(number=lot).everyone, strict=True)
+    names = {addresses()[own.place]: live[other.place] for own, other in places}
+    document_ = {**document(case.objects, case.requests, mesh=case.mesh), "unknown": case.unknown}
+    text = _addressed(json.dumps(document_), names)
+    return _case(case.name, json.loads(text.replace(f"{fleet.PREFIX}-{LOT.number}-", f"{fleet.PREFIX}-{lot}-")))
+
+
+def _addressed(text: str, names: Mapping[str, str]) -> str:
+    """Return a text with addresses replaced."""
+    return _ADDRESS.sub(lambda found: names.get(found[0], found[0]), text)
+
+
+def disagreements(case: Case) -> list[str]:
+    """Return how the analyser contradicts measurements, with the stand-in of the fleet in place of a mesh."""
+    world = asking.world([*stand_in(), *case.objects], case.mesh)
+    declared = not asking.has_own_ports(case.objects)
+    found: list[str] = []
+    for request, measured in case.requests:
+        answer = reachability.decide(world, asking.question(request))
+        if case.unknown != (answer.outcome is reachability.Outcome.UNKNOWN):
+            found.append(f"{request}: {answer.outcome.value}: {'; '.join(answer.reasons)}")
+        elif difference := asking.difference(answer, measured, as_declared=declared):
+            found.append(f"{request}: {difference}; {'; '.join(answer.reasons)}")
+    return found

@@ -1,0 +1,173 @@
+"""Rounds: sets applied, requests sent and asked about, answers compared."""
+
+import dataclasses
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.judge import asking, fleet, herd, sets
+from benchmarks.judge.mesh import Mesh, Refused, identity
+from slipway import reachability
+
+_SETTLED_S = 150.0
+_CANDIDATES = 2  # random requests per request that is sent, so that about half of those sent are allowed
+_AGAIN = 2
+
+Object = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One request of a set with its answer and measurement; ``difference`` empty when they agree.
+
+    ``wavering`` tells that repetitions of the same request did not all end alike.
+    """
+
+    set_number: int
+    lot: int
+    request: sets.Request
+    answer: reachability.Answer
+    measured: asking.Measured
+    difference: str
+    wavering: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """Sets that were applied at once, as admission left them, and what came of their requests."""
+
+    sets: tuple[sets.PolicySet, ...]
+    trials: tuple[Trial, ...]
+    refused: tuple[Refused, ...]
+    objects: tuple[Object, ...]
+    mesh_config: Mapping[str, Any]
+
+
+class Court:
+    """One fleet that sets are tried on."""
+
+    def __init__(self, mesh: Mesh, people: herd.Herd, lots: Sequence[fleet.Lot]) -> None:
+        self.mesh = mesh
+        self.people = people
+        self.lots = tuple(lots)
+        ours = set(fleet.namespaces(lots))
+        live = mesh.live()
+        # Objects of the sets come and go; the fleet's own and the mesh's stay for the whole run.
+        self.fixed = [
+            item
+            for item in live
+            if item["kind"] in {"Pod", "Service", "Namespace"} or item["metadata"]["namespace"] not in ours
+        ]
+        pods = [item for item in live if item["kind"] == "Pod" and item["metadata"]["namespace"] in ours]
+        self.addresses = {
+            f"{item['metadata']['namespace']}/{item['metadata']['name']}": item["status"]["podIP"] for item in pods
+        }
+        self.mesh_config = mesh.mesh_config()
+
+    def world(self, objects: Sequence[Object]) -> reachability.World:
+        """Return the analyser's world with these objects beside the fleet and the mesh's own."""
+        return asking.world([*self.fixed, *objects], self.mesh_config)
+
+    def install(self, objects: Sequence[Object]) -> tuple[list[Object], list[Refused]]:
+        """Have exactly these objects, in every proxy; return those that are there, as the cluster has them."""
+        refused = self.mesh.replace(objects)
+        lost = {identity(item.object) for item in refused}
+        there = [item for item in objects if identity(item) not in lost]
+        mark = self.mesh.mark([name for lot in self.lots for name in lot.namespaces])
+        self._learn(there)
+        places = [item.place for lot in self.lots for item in lot.applications]
+        self.people.settle(places, mark, timeout_s=_SETTLED_S)
+        sentinels = [fleet.sentinel(name, mark) for lot in self.lots for name in lot.namespaces]
+        return [*there, *sentinels], refused
+
+    def _learn(self, objects: Sequence[Object]) -> None:
+        """Learn the addresses of everything that can be called."""
+        targets = dict(self.addresses)
+        for item in self.fixed:
+            if item["kind"] == "Service" and item["metadata"]["namespace"].startswith(fleet.PREFIX):
+                targets[_hostname(item)] = item["spec"]["clusterIP"]
+        for item in objects:
+            if item["kind"] == "ServiceEntry":
+                targets.update((host, item["spec"]["addresses"][0]) for host in item["spec"]["hosts"])
+            if item["kind"] == "Service":
+                live = self.mesh.cluster.get(
+                    _service_kind(), item["metadata"]["name"], namespace=item["metadata"]["namespace"]
+                )
+                item["spec"]["clusterIP"] = live["spec"]["clusterIP"] if live else ""
+                targets[_hostname(item)] = item["spec"]["clusterIP"]
+        self.people.targets = targets
+
+    def hold(
+        self, wanted: Sequence[sets.PolicySet], root: Sequence[Object], random_: random.Random, each: int
+    ) -> Round:
+        """Try sets of different lots at once, ``each`` requests per set."""
+        there, refused = self.install([*root, *(item for one in wanted for item in one.objects)])
+        found = self.world(there)
+        pairs: list[tuple[sets.PolicySet, sets.Request, reachability.Answer]] = []
+        for one in wanted:
+            candidates = [
+                (request, reachability.decide(found, asking.question(request)))
+                for request in sets.requests(random_, one, each * _CANDIDATES)
+                if (request.pod or request.host) in self.people.targets
+            ]
+            pairs += [(one, request, answer) for request, answer in balanced(candidates, each)]
+        measured = self.people.measure([request for _, request, _ in pairs])
+        declared = not asking.has_own_ports(there)
+        trials = [
+            Trial(
+                set_number=one.number,
+                lot=one.lot.number,
+                request=request,
+                answer=answer,
+                measured=result,
+                difference=asking.difference(answer, result, as_declared=declared),
+            )
+            for (one, request, answer), result in zip(pairs, measured, strict=True)
+        ]
+        return Round(
+            sets=tuple(wanted),
+            trials=tuple(self._confirmed(trials, declared=declared)),
+            refused=tuple(refused),
+            objects=tuple(there),
+            mesh_config=self.mesh_config,
+        )
+
+    def _confirmed(self, trials: list[Trial], *, declared: bool) -> list[Trial]:
+        """Send what contradicts the analyser again, one by one: what wavers is told apart, not forgiven."""
+        found: list[Trial] = []
+        for item in trials:
+            if not item.difference:
+                found.append(item)
+                continue
+            again = [self.people.measure([item.request])[0] for _ in range(_AGAIN)]
+            wavering = any(result != item.measured for result in again)
+            last = again[-1]
+            found.append(
+                dataclasses.replace(
+                    item,
+                    wavering=wavering,
+                    measured=last,
+                    difference=asking.difference(item.answer, last, as_declared=declared),
+                )
+            )
+        return found
+
+
+def balanced(
+    candidates: Sequence[tuple[sets.Request, reachability.Answer]], count: int
+) -> list[tuple[sets.Request, reachability.Answer]]:
+    """Return ``count`` of the candidates: half of them allowed, as far as there are as many; unknown ones too."""
+    allowed = [item for item in candidates if item[1].outcome is reachability.Outcome.ALLOWED]
+    others = [item for item in candidates if item[1].outcome is not reachability.Outcome.ALLOWED]
+    first = allowed[: max(count // 2, count - len(others))]
+    return [*first, *others[: count - len(first)]]
+
+
+def _hostname(item: Object) -> str:
+    return f"{item['metadata']['name']}.{item['metadata']['namespace']}.{fleet.DOMAIN}"
+
+
+def _service_kind() -> Any:
+    from slipway.world import kubernetes  # noqa: PLC0415
+
+    return kubernetes.SERVICE

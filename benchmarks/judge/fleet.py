@@ -1,0 +1,211 @@
+"""The fleet: a fixed set of applications in namespaces of their own, so that only policies change between rounds.
+
+A lot is a pair of namespaces with four applications behind sidecars; each set of policies lives in one lot, so that
+several sets are judged at once. Two applications without a sidecar are shared by all lots.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+PREFIX = "judge"
+PLAIN = f"{PREFIX}-plain"
+MARK = "JUDGE_POD"
+DOMAIN = "svc.cluster.local"
+SENTINEL = "sentinel"
+PAUSE = "docker.io/slipway-lab/pause:1"
+
+HTTP, HTTP_TOO, TCP, GUESSED, TLS, UNDECLARED = 8080, 8081, 9000, 7000, 8443, 7500
+WEB_PORT, TLS_PORT = 80, 443  # of the Services
+LISTENING = (HTTP, HTTP_TOO, TCP, GUESSED, UNDECLARED)
+
+DECLARED_HTTP = frozenset({HTTP, HTTP_TOO})
+
+# Service port, port's name, workload port. Whatever the port declares, the applications behind take both HTTP and
+# anything else, but for TLS.
+PORTS = (
+    (WEB_PORT, "http", HTTP),
+    (81, "http-too", HTTP_TOO),
+    (9000, "tcp-data", TCP),
+    (7000, "guess", GUESSED),
+    (TLS_PORT, "tls-app", TLS),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """One pod with its Service of the same name; ``sidecar`` says whether it has a proxy."""
+
+    namespace: str
+    name: str
+    account: str
+    labels: Mapping[str, str]
+    sidecar: bool = True
+
+    @property
+    def place(self) -> str:
+        """Namespace and name as one word."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def hostname(self) -> str:
+        """The full name of its Service."""
+        return f"{self.name}.{self.namespace}.{DOMAIN}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lot:
+    """Where one set of policies lives."""
+
+    number: int
+
+    @property
+    def namespaces(self) -> tuple[str, str]:
+        """Both namespaces."""
+        return (f"{PREFIX}-{self.number}-a", f"{PREFIX}-{self.number}-b")
+
+    @property
+    def applications(self) -> tuple[Application, ...]:
+        """The applications behind sidecars; two share the name of their account but not the namespace."""
+        first, second = self.namespaces
+        return (
+            _application(first, "web", "web", tier="front"),
+            _application(first, "job", "job", tier="back"),
+            _application(second, "api", "api", tier="front"),
+            _application(second, "ops", "web", tier="back"),
+        )
+
+    @property
+    def everyone(self) -> tuple[Application, ...]:
+        """Those of the lot and the shared ones."""
+        return (*self.applications, *BARE)
+
+
+def _application(namespace: str, name: str, account: str, *, tier: str, sidecar: bool = True) -> Application:
+    return Application(
+        namespace=namespace, name=name, account=account, labels={"app": name, "tier": tier}, sidecar=sidecar
+    )
+
+
+BARE = (
+    _application(PLAIN, "bare", "bare", tier="out", sidecar=False),
+    _application(PLAIN, "far", "far", tier="out", sidecar=False),
+)
+
+
+def applications(lots: Iterable[Lot]) -> tuple[Application, ...]:
+    """Return all applications of these lots and the shared ones."""
+    return (*(item for lot in lots for item in lot.applications), *BARE)
+
+
+def namespaces(lots: Iterable[Lot]) -> tuple[str, ...]:
+    """Return all namespaces of these lots and the shared one."""
+    return (*(name for lot in lots for name in lot.namespaces), PLAIN)
+
+
+def objects(lots: Iterable[Lot], *, revision: str) -> list[dict[str, Any]]:
+    """Return everything that the fleet is made of, in an order in which it can be applied."""
+    lots = tuple(lots)
+    meshed = [name for lot in lots for name in lot.namespaces]
+    found = [_namespace(name, {"istio.io/rev": revision}) for name in meshed] + [_namespace(PLAIN, {})]
+    found += [_telemetry(name) for name in meshed]
+    for item in applications(lots):
+        found += [_account(item), service(item), _pod(item)]
+    return found
+
+
+def _namespace(name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(labels)}}
+
+
+def _telemetry(namespace: str) -> dict[str, Any]:
+    """Return what makes proxies of a namespace log every connection in Envoy's own words.
+
+    Source: istio 1.29.1 pkg/config/mesh/mesh.go, DefaultMeshConfig: the provider ``envoy`` is always there.
+    """
+    return {
+        "apiVersion": "telemetry.istio.io/v1",
+        "kind": "Telemetry",
+        "metadata": {"name": "judge", "namespace": namespace},
+        "spec": {"accessLogging": [{"providers": [{"name": "envoy"}]}]},
+    }
+
+
+def _account(item: Application) -> dict[str, Any]:
+    metadata = {"name": item.account, "namespace": item.namespace}
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+
+
+def service(item: Application) -> dict[str, Any]:
+    """Return the Service of an application."""
+    ports = [{"name": name, "port": number, "targetPort": target} for number, name, target in PORTS]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": item.name, "namespace": item.namespace},
+        "spec": {"selector": {"app": item.name}, "ports": ports},
+    }
+
+
+def _pod(item: Application) -> dict[str, Any]:
+    """Return a pod that only holds a network namespace; the application itself is started beside it.
+
+    Connections of a changed listener end after a second, so that a round meets none of the round before.
+    """
+    annotations: dict[str, str] = {}
+    if item.sidecar:
+        annotations = {
+            "sidecar.istio.io/proxyCPU": "5m",
+            "sidecar.istio.io/proxyMemory": "32Mi",
+            "proxy.istio.io/config": json.dumps({"drainDuration": "1s", "concurrency": 1}),
+        }
+    container = {
+        "name": "app",
+        "image": PAUSE,
+        "imagePullPolicy": "IfNotPresent",
+        "env": [{"name": MARK, "value": item.place}],
+        "resources": {"requests": {"cpu": "1m", "memory": "4Mi"}},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": item.name,
+            "namespace": item.namespace,
+            "labels": dict(item.labels),
+            "annotations": annotations,
+        },
+        "spec": {
+            "serviceAccountName": item.account,
+            "terminationGracePeriodSeconds": 0,
+            "containers": [container],
+        },
+    }
+
+
+def sentinel(namespace: str, mark: str) -> dict[str, Any]:
+    """Return a policy that decides nothing and that every proxy of the namespace shows once it has this round."""
+    source = {"principals": [f"{PREFIX}.invalid/ns/{mark}/sa/{mark}"]}
+    return {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": SENTINEL, "namespace": namespace},
+        "spec": {"action": "DENY", "rules": [{"from": [{"source": source}]}]},
+    }
+
+
+def nudge(mark: str) -> dict[str, Any]:
+    """Return an object of the root namespace that decides nothing and makes istiod send every endpoint anew.
+
+    A PeerAuthentication of another namespace does not reach a client's endpoints by itself: istiod 1.29.1 takes it
+    for a matter of its own namespace. Answers are about proxies that know everything.
+    Source: istio 1.29.1 pilot/pkg/model/sidecar.go, clusterScopedKnownConfigTypes; policies of the root namespace
+    with a selector are ignored (policy_applier.go, ComposePeerAuthentication).
+    """
+    return {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "PeerAuthentication",
+        "metadata": {"name": f"{PREFIX}-nudge", "namespace": "istio-system"},
+        "spec": {"selector": {"matchLabels": {PREFIX: mark}}, "mtls": {"mode": "STRICT"}},
+    }

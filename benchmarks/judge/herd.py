@@ -1,0 +1,151 @@
+"""The applications of the fleet as processes, each in the network namespace of its pod and behind its proxy."""
+
+import contextlib
+import dataclasses
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from concurrent import futures
+from pathlib import Path
+from typing import Any
+
+from benchmarks.judge import asking, fleet, sets
+
+_AGENT = Path(__file__).with_name("agent.py")
+_TIMEOUT_S = 4.0
+_STATUS = 2
+
+
+class Herd:
+    """Running applications by namespace and name. ``targets`` are addresses by host name and by place."""
+
+    def __init__(self, processes: Mapping[str, "subprocess.Popen[str]"]) -> None:
+        self._processes = dict(processes)
+        self._pool = futures.ThreadPoolExecutor(len(processes) or 1)
+        self._sent = 0
+        self.targets: dict[str, str] = {}
+
+    def ask(self, place: str, order: Any) -> Any:
+        """Give one application an order and return what it answers."""
+        process = self._processes[place]
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - both are pipes
+        process.stdin.write(json.dumps(order) + "\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the application {place} ended with {process.poll()}")
+        return json.loads(line)
+
+    def ask_all(self, orders: Mapping[str, Any]) -> dict[str, Any]:
+        """Give several applications an order each, at once."""
+        return dict(zip(orders, self._pool.map(self.ask, orders.keys(), orders.values()), strict=True))
+
+    def settle(self, places: Iterable[str], mark: str, *, timeout_s: float) -> None:
+        """Return when the proxies of ``places`` work by the configuration that has ``mark``, and by no older one."""
+        waiting, began = list(places), time.monotonic()
+        while waiting:
+            found = self.ask_all({place: {"mark": mark} for place in waiting})
+            waiting = [place for place in waiting if found[place]["missing"]]
+            if waiting and time.monotonic() - began > timeout_s:
+                raise RuntimeError(f"not settled after {timeout_s:g} s: {waiting[0]}: {found[waiting[0]]['missing']}")
+            if waiting:
+                time.sleep(0.1)
+
+    def measure(self, requests: Sequence[sets.Request]) -> list[asking.Measured]:
+        """Send requests, those of one application on their own connections at once."""
+        first = self._sent
+        self._sent += len(requests)
+        orders: dict[str, list[dict[str, Any]]] = {}
+        for number, request in enumerate(requests, start=first):
+            orders.setdefault(request.source, []).append(self._order(number, request))
+        found: dict[int, asking.Measured] = {}
+        for results in self.ask_all(orders).values():
+            for item in results:
+                number = int(item["id"])
+                told = measured(item, http=requests[number - first].http is not None)
+                found[number] = dataclasses.replace(told, mark=f"judge-{number}", local=item.get("local", ""))
+        return [found[first + number] for number in range(len(requests))]
+
+    def _order(self, number: int, request: sets.Request) -> dict[str, Any]:
+        http = None if request.http is None else dataclasses.asdict(request.http)
+        if request.sni is not None:
+            http = {"method": "GET", "path": "/", "host": request.sni, "headers": []}
+        return {
+            "id": str(number),
+            "address": self.targets[request.pod or request.host],
+            "port": request.port,
+            "http": http,
+            "tls": request.sni is not None,
+            "sni": request.sni,
+            "timeout_s": _TIMEOUT_S,
+        }
+
+
+def measured(item: Mapping[str, Any], *, http: bool) -> asking.Measured:
+    """Return what an application told of one of its requests."""
+    if item["end"] != "bytes":
+        ends = {"eof": "reset", "tls": "reset", "unreachable": "refused"}
+        return asking.Measured(end=ends.get(item["end"], item["end"]))
+    head, _, body = item["reply"].partition("\r\n\r\n")
+    words = head.split(" ")
+    spoken = words[0].startswith("HTTP/") and len(words) >= _STATUS and words[1].isdigit()
+    told = _told(body if spoken else item["reply"])
+    if told is not None:
+        identified = told.get("identified") if http and spoken else None
+        return asking.Measured(end="app", place=told["place"], port=told["port"], identified=identified)
+    return asking.Measured(end="status", status=int(words[1])) if spoken else asking.Measured(end="reset")
+
+
+def _told(text: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) and "place" in found else None
+
+
+@contextlib.contextmanager
+def running(lots: Iterable[fleet.Lot], *, cgroup: str, certificate: Path, key: Path) -> Generator[Herd]:
+    """Run the applications of the lots while the block lasts.
+
+    ``cgroup`` is the control group of the lab's containers, by which its pods are told from another lab's.
+    """
+    wanted = {item.place: f"{fleet.MARK}={item.place}" for item in fleet.applications(lots)}
+    namespaces = _namespaces(wanted, cgroup)
+    processes: dict[str, subprocess.Popen[str]] = {}
+    try:
+        for place, process_id in namespaces.items():
+            ports = ",".join(map(str, fleet.LISTENING))
+            argv = ["nsenter", f"--net=/proc/{process_id}/ns/net", "--", sys.executable, "-I", str(_AGENT), place]
+            argv += [ports, str(certificate), str(key), str(fleet.TLS)]
+            processes[place] = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for place, process in processes.items():
+            if process.stdout is None or process.stdout.readline() != "ready\n":
+                raise RuntimeError(f"the application {place} did not start")
+        yield Herd(processes)
+    finally:
+        for process in processes.values():
+            process.kill()
+        for process in processes.values():
+            process.communicate()
+
+
+def _namespaces(wanted: Mapping[str, str], cgroup: str) -> dict[str, int]:
+    """Return a process of each pod, known by a variable of its environment."""
+    missing = {marker.encode(): place for place, marker in wanted.items()}
+    found: dict[str, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes().split(b"\0")
+            if f"{cgroup}/" not in (folder / "cgroup").read_text():
+                continue
+        except OSError:
+            continue  # it has ended
+        for variable in environment:
+            if variable in missing:
+                found.setdefault(missing[variable], int(folder.name))
+    if lost := set(wanted) - set(found):
+        raise RuntimeError(f"no process of {', '.join(sorted(lost))} is found")
+    return found

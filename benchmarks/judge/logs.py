@@ -1,0 +1,105 @@
+"""Which side decided, and by which policy: read from what the proxies of the fleet logged about each connection.
+
+Source: istio 1.29.1 pilot/pkg/model/telemetry_logging.go, EnvoyTextLogFormat.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarks.judge import court, fleet
+from slipway import reachability
+
+_LINE = re.compile(
+    r'\[(?P<time>[^\]]+)\] "(?P<request>.*?)" (?P<code>\d+) (?P<flags>\S+) (?P<details>\S+) (?P<end>\S+) '
+    r'"(?P<transport>.*?)" \S+ \S+ \S+ \S+ ".*?" "(?P<agent>.*?)" ".*?" "(?P<host>.*?)" "(?P<upstream>\S+)" '
+    r"(?P<cluster>\S+) (?P<upstream_local>\S+) (?P<local>\S+) (?P<remote>\S+) (?P<sni>\S+) (?P<route>\S+)$"
+)
+_POLICY = re.compile(r"rbac_access_denied_matched_policy\[(.*)\]$")
+_NAME = re.compile(r"ns\[(.*)\]-policy\[(.*)\]-rule\[(\d+)\]$")
+# A proxy's own answers. Source: envoyproxy/envoy 1.37 envoy/stream_info/stream_info.h, ResponseCodeDetails.
+_OWN = frozenset(
+    {"route_not_found", "direct_response", "cluster_not_found", "no_healthy_upstream", "no_cluster_info"}
+)
+_NOWHERE = frozenset({"BlackHoleCluster", "-"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of a proxy's log: ``policy`` is what refused, ``none`` for want of an ALLOW, empty otherwise."""
+
+    details: str
+    policy: str
+    upstream: str
+    cluster: str
+    upstream_local: str
+
+
+class Logs:
+    """What the proxies of a fleet have logged so far, by request and by the client's address."""
+
+    def __init__(self, folder: Path) -> None:
+        self._entries: dict[str, dict[str, Entry]] = {}
+        self.unread: list[str] = []
+        for path in sorted(folder.glob(f"{fleet.PREFIX}-*/istio-proxy/*.log")):
+            namespace, pod, _ = path.parts[-3].split("_")
+            self._read(f"{namespace}/{pod}", path.read_text(encoding="utf-8", errors="replace").splitlines())
+
+    def _read(self, place: str, lines: Iterable[str]) -> None:
+        for line in lines:
+            text = line.partition(" F ")[2]
+            if not text.startswith("["):
+                continue
+            found = _LINE.match(text)
+            if found is None:
+                self.unread.append(text)
+                continue
+            refused = _POLICY.search(found["details"]) or _POLICY.search(found["end"])
+            entry = Entry(
+                details=found["details"],
+                policy=refused[1] if refused else "",
+                upstream=found["upstream"],
+                cluster=found["cluster"],
+                upstream_local=found["upstream_local"],
+            )
+            for name in (found["agent"], found["remote"]):
+                self._entries.setdefault(name, {}).setdefault(place, entry)
+
+    def of(self, trial: court.Trial) -> tuple[Entry | None, Entry | None]:
+        """Return what the caller's own proxy logged about a request, and what the other one did."""
+        own, others = None, list[Entry]()
+        for name in (trial.measured.mark, trial.measured.local):
+            found = self._entries.get(name, {})
+            own = own or found.get(trial.request.source)
+            others += [entry for place, entry in found.items() if place != trial.request.source]
+        if own is not None:
+            found = self._entries.get(own.upstream_local, {})
+            others += [entry for place, entry in found.items() if place != trial.request.source]
+        return own, next(iter(others), None)
+
+
+def contradiction(trial: court.Trial, logs: Logs) -> str:
+    """Return how the logs contradict where and by what a refusal was decided; empty when they do not."""
+    answer = trial.answer
+    if answer.outcome is not reachability.Outcome.DENIED or trial.difference:
+        return ""
+    own, other = logs.of(trial)
+    if own is not None:
+        at_source = own.details in _OWN or own.cluster in _NOWHERE
+        if at_source != (answer.decided_by.hop is reachability.Hop.SOURCE_SIDECAR):
+            return f"decided at {answer.decided_by.hop.value}, but the caller's proxy says {own}"
+    if other is None or not other.policy:
+        return ""
+    return _policy(answer.decided_by, other.policy)
+
+
+def _policy(decider: reachability.Decider, told: str) -> str:
+    found = _NAME.match(told)
+    if decider.object is None or decider.object.kind != "AuthorizationPolicy":
+        return f"decided by {decider}, but the proxy refused by {told}"
+    if found is None:
+        return "" if decider.rule is None else f"decided by {decider}, but no ALLOW matched"
+    key = decider.object
+    same = (key.namespace, key.name, decider.rule) == (found[1], found[2], int(found[3]))
+    return "" if same else f"decided by {decider}, but the proxy refused by {told}"

@@ -1,0 +1,154 @@
+"""The full run: a lab of its own, many sets, many requests, one table."""
+
+import argparse
+import contextlib
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+from benchmarks.judge import cases, court, fleet, herd, install, logs, policies, report, sets, words
+from benchmarks.judge.mesh import Mesh
+from slipway import reachability
+from slipway.lab import certificates
+from slipway.lab import instance as instances
+
+INSTANCE = "judge"
+ROOT = Path(__file__).parents[2]
+_SLIPWAY = str(Path(sys.executable).with_name("slipway"))
+_TIMEOUT_S = 3000
+_DECIDING = ("outboundTrafficPolicy", "pathNormalization", "trustDomainAliases", "enableAutoMtls")
+_FLUSH_S = 2.0  # Envoy writes its log every second. Source: istio 1.29.1 pkg/envoy/proxy.go, file-flush-interval-msec
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the judge; 1 when the analyser and the mesh disagree."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks judge", description=__doc__)
+    parser.add_argument("--sets", type=int, default=300)
+    parser.add_argument("--requests", type=int, default=67, help="per set")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--lots", type=int, default=6, help="sets that are applied at once")
+    parser.add_argument("--instance", default=INSTANCE)
+    parser.add_argument("--record", type=Path, help="a folder for cases of what was measured")
+    parser.add_argument("--keep", action="store_true", help="use a lab that is up, and leave it up")
+    chosen = parser.parse_args(arguments)
+    sys.stdout.write(f"seed {chosen.seed}\n")
+    instance, tally, contradictions = instances.named(chosen.instance), report.Tally(), 0
+    with _lab(chosen.instance, keep=chosen.keep):
+        install.install(instance, install.MESHES[0])
+        with open_court(chosen.instance, chosen.lots) as found:
+            for number, mesh_config in enumerate(install.MESHES):
+                if number:
+                    install.install(instance, mesh_config)
+                found.mesh_config = found.mesh.mesh_config()
+                share = range(
+                    chosen.sets * number // len(install.MESHES), chosen.sets * (number + 1) // len(install.MESHES)
+                )
+                run(found, tally, numbers=share, each=chosen.requests, seed=chosen.seed, record=chosen.record)
+            time.sleep(_FLUSH_S)
+            contradictions = len(sides(tally, instance))
+    sys.stdout.write("\n".join(tally.lines()) + "\n")
+    return 1 if tally.differing or contradictions else 0
+
+
+def run(
+    found: court.Court, tally: report.Tally, *, numbers: range, each: int, seed: int, record: Path | None = None
+) -> None:
+    """Try sets of these numbers and count what came of them; disagreements are told as they are found.
+
+    With ``record``, what was measured without a contradiction is kept there, a case for each set.
+    """
+    began, lots = time.monotonic(), found.lots
+    for first in range(numbers.start, numbers.stop, len(lots)):
+        random_ = random.Random(f"{seed}/{first}")  # noqa: S311 - repeatable on purpose
+        chosen = range(first, min(first + len(lots), numbers.stop))
+        wanted = [sets.make(random_, number, lot, found.addresses) for number, lot in zip(chosen, lots, strict=False)]
+        held = found.hold(wanted, _root(random_, found, lots[0]), random_, each)
+        tally.add(held)
+        if record is not None:
+            _record(held, found, record, name=f"seed-{seed}")
+        for item in held.trials:
+            if item.difference:
+                sys.stdout.write("\n".join(report.told(item)) + "\n")
+        for item in held.refused:
+            sys.stdout.write(f"refused: {json.dumps(item.object)[:600]}\n  {item.told[-300:]}\n")
+        elapsed = time.monotonic() - began
+        sys.stdout.write(
+            f"{tally.sets} sets, {tally.trials} requests, {len(tally.differing)} differ, {elapsed:.0f} s\n"
+        )
+        sys.stdout.flush()
+
+
+def _record(held: court.Round, found: court.Court, folder: Path, *, name: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in held.sets:
+        places = (*one.lot.namespaces, policies.ROOT)
+        objects = [item for item in held.objects if item["metadata"]["namespace"] in places]
+        trials = [item for item in held.trials if item.set_number == one.number]
+        kept = [
+            (item.request, item.measured)
+            for item in trials
+            if not item.difference and item.answer.outcome is not reachability.Outcome.UNKNOWN
+        ]
+        mesh = {key: value for key, value in held.mesh_config.items() if key in _DECIDING}
+        text = cases.stored(cases.document(objects, kept, mesh=mesh), lot=one.lot.number, live=found.addresses)
+        (folder / f"{name}-set-{one.number}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def sides(tally: report.Tally, instance: instances.Instance) -> list[str]:
+    """Return, and tell, where the proxies' logs contradict the side or the policy that the analyser names."""
+    known = logs.Logs(instance.state / "kubelet" / "pod-logs")
+    found: list[str] = []
+    compared = 0
+    for item in tally.all:
+        compared += known.of(item) != (None, None)
+        if told := logs.contradiction(item, known):
+            found.append(told)
+            sys.stdout.write("\n".join([*report.told(item), f"  log: {told}"]) + "\n")
+    sys.stdout.write(f"deciding side: {compared} of {tally.trials} requests logged, {len(found)} contradictions\n")
+    return found
+
+
+def _root(random_: random.Random, found: court.Court, lot: fleet.Lot) -> list[sets.Object]:
+    """Return objects of the root namespace, in some rounds."""
+    made: list[sets.Object] = []
+    security = policies.Policies(random_, lot, list(found.addresses.values()))
+    if words.chance(random_, 0.15):
+        made.append(security.root_authorization("judge-root"))
+    if words.chance(random_, 0.25):
+        made.append(security.peer("judge-root", policies.ROOT))
+    return made
+
+
+@contextlib.contextmanager
+def open_court(instance_name: str, lots: int) -> Generator[court.Court]:
+    """Assemble the fleet in a lab whose mesh is up, and take it away again."""
+    instance = instances.named(instance_name)
+    places = [fleet.Lot(number=number) for number in range(lots)]
+    mesh = Mesh(instance.kubeconfig, places, revision=install.REVISION)
+    mesh.assemble()
+    certificate, key = certificates.certificate_path(instance, "vault"), certificates.key_path(instance, "vault")
+    with herd.running(places, cgroup=instance.cgroup, certificate=certificate, key=key) as people:
+        try:
+            yield court.Court(mesh, people, places)
+        finally:
+            mesh.replace([])
+
+
+@contextlib.contextmanager
+def _lab(name: str, *, keep: bool) -> Generator[None]:
+    if keep:
+        yield
+        return
+    try:
+        _slipway("lab", "up", name)
+        yield
+    finally:
+        _slipway("lab", "down", name)
+
+
+def _slipway(*words_: str) -> None:
+    subprocess.run([_SLIPWAY, *words_], cwd=ROOT, stdin=subprocess.DEVNULL, timeout=_TIMEOUT_S, check=True)

@@ -1,0 +1,148 @@
+"""Random sets: the objects of one lot, and the requests that are sent there."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.judge import fleet, policies, traffic, words
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Http:
+    """The HTTP part of a request; headers in order, names may repeat."""
+
+    method: str
+    path: str
+    host: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request: from an application, to a Service (``host`` its name) or the address of a pod.
+
+    ``pod`` is namespace and name of the pod called by its address, empty when a name is called; ``host`` is the name
+    called otherwise. ``http`` None sends bytes that are no HTTP. ``sni`` None means no TLS of the application's own.
+    """
+
+    source: str
+    host: str = ""
+    pod: str = ""
+    port: int = 0
+    http: Http | None = None
+    sni: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySet:
+    """The objects of one lot, those of the root namespace apart, since all lots of a round share them."""
+
+    number: int
+    lot: fleet.Lot
+    objects: tuple[Object, ...]
+    requests: tuple[Request, ...] = field(default=())
+
+
+def make(random_: random.Random, number: int, lot: fleet.Lot, addresses: Mapping[str, str]) -> PolicySet:
+    """Return a set of random objects. ``addresses`` are the pods', by namespace and name."""
+    known = [addresses[item.place] for item in lot.everyone]
+    security = policies.Policies(random_, lot, known)
+    roads = traffic.Traffic(random_, lot, addresses)
+    found = [
+        security.authorization(f"rule-{index}", random_.choice(lot.namespaces))
+        for index in range(random_.randint(1, 4))
+    ]
+    makers = (
+        (0.5, "peer", security.peer),
+        (0.25, "peer-too", security.peer),
+        (0.08, "tokens", security.tokens),
+        (0.3, "scope", roads.sidecar),
+        (0.3, "routes", roads.routes),
+        (0.25, "client", roads.rule),
+        (0.12, "more", roads.service),
+        (0.12, "network", roads.network),
+    )
+    for share, name, maker in makers:
+        if words.chance(random_, share):
+            made = maker(name, random_.choice(lot.namespaces))
+            if not _ambiguous(made, found):
+                found.append(made)
+    if words.chance(random_, 0.25):
+        found.append(roads.entry("entry", random_.choice(lot.namespaces), number % 200 + 10))
+    return PolicySet(number=number, lot=lot, objects=tuple(found))
+
+
+def _ambiguous(item: Object, others: list[Object]) -> bool:
+    """Return whether the age of two policies would decide, which manifests do not say."""
+    if item["kind"] != "PeerAuthentication":
+        return False
+    return any(
+        other["kind"] == item["kind"]
+        and other["metadata"]["namespace"] == item["metadata"]["namespace"]
+        and ("selector" in other["spec"]) == ("selector" in item["spec"])
+        for other in others
+    )
+
+
+def requests(random_: random.Random, policy_set: PolicySet, count: int) -> list[Request]:
+    """Return random requests of a set."""
+    return [_request(random_, policy_set) for _ in range(count)]
+
+
+def _request(random_: random.Random, policy_set: PolicySet) -> Request:
+    lot = policy_set.lot
+    source = random_.choice((*lot.applications, *lot.applications, *lot.applications, fleet.BARE[0], fleet.BARE[0]))
+    target = random_.choice(
+        [item for item in (*lot.applications, *lot.applications, fleet.BARE[1]) if item != source]
+    )
+    others = [item for item in policy_set.objects if item["kind"] in {"ServiceEntry", "Service"}]
+    other = random_.choice(others) if others and words.chance(random_, 0.2) else None
+    # The addresses of ServiceEntries exist for proxies only.
+    if other is not None and (source.sidecar or other["kind"] == "Service"):
+        return _to_other(random_, source, other)
+    if words.chance(random_, 0.15):
+        return _to_pod(random_, source, target)
+    port = random_.choices((80, 81, 9000, 7000, 443), (10, 3, 4, 1, 0.5))[0]
+    if port == fleet.TLS_PORT:
+        return Request(source=source.place, host=target.hostname, port=port, sni=target.hostname)
+    http = port in {80, 81} or words.chance(random_, 0.1)
+    if port in {80, 81} and words.chance(random_, 0.03):
+        http = False
+    return Request(
+        source=source.place,
+        host=target.hostname,
+        port=port,
+        http=_http(random_, words.header_hosts(random_, target, port)) if http else None,
+    )
+
+
+def _http(random_: random.Random, host: str) -> Http:
+    path = random_.choice(words.PLAIN_PATHS if words.chance(random_, 0.7) else words.PATHS)
+    headers: tuple[tuple[str, str], ...] = ()
+    if words.chance(random_, 0.35):
+        headers = ((words.HEADER, random_.choice(words.HEADER_VALUES)),)
+    if words.chance(random_, 0.03):
+        headers = ((words.HEADER, "user"), (words.HEADER, "admin"))
+    return Http(method=random_.choice(words.METHODS), path=path, host=host, headers=headers)
+
+
+def _to_pod(random_: random.Random, source: fleet.Application, target: fleet.Application) -> Request:
+    port = random_.choice((fleet.HTTP, fleet.TCP, fleet.HTTP, fleet.UNDECLARED))
+    http = None
+    if port != fleet.TCP or words.chance(random_, 0.2):
+        http = _http(random_, random_.choice((target.hostname, "10.0.0.1:8080", "secret.example.com")))
+    return Request(source=source.place, pod=target.place, port=port, http=http)
+
+
+def _to_other(random_: random.Random, source: fleet.Application, item: Object) -> Request:
+    metadata, spec = item["metadata"], item["spec"]
+    if item["kind"] == "Service":
+        host = f"{metadata['name']}.{metadata['namespace']}.{fleet.DOMAIN}"
+    else:
+        host = spec["hosts"][0]
+    called = spec["addresses"][0] if "addresses" in spec and words.chance(random_, 0.2) else host
+    http = _http(random_, called) if words.chance(random_, 0.85) else None
+    return Request(source=source.place, host=host, port=80, http=http)

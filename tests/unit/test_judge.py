@@ -1,0 +1,136 @@
+"""The judge's own parts that need no mesh: random sets, cases, shrinking, what clients and proxies tell."""
+
+import json
+import random
+
+from benchmarks.judge import asking, cases, court, deciding, fleet, herd, logs, sets, shrink
+from slipway import reachability
+
+LOT = cases.LOT
+
+
+def seeded(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - repeatable on purpose
+
+
+def made(seed: int) -> sets.PolicySet:
+    return sets.make(seeded(seed), seed, LOT, cases.addresses())
+
+
+def test_a_seed_gives_the_same_set_and_requests():
+    assert json.dumps(made(5).objects) == json.dumps(made(5).objects)
+    assert sets.requests(seeded(5), made(5), 9) == sets.requests(seeded(5), made(5), 9)
+    assert made(5).objects != made(6).objects
+
+
+def test_random_sets_use_every_field_and_are_readable():
+    text = json.dumps([made(seed).objects for seed in range(200)])
+    fields = (
+        "principals",
+        "namespaces",
+        "serviceAccounts",
+        "ipBlocks",
+        "remoteIpBlocks",
+        "methods",
+        "paths",
+        "hosts",
+    )
+    for name in (*fields, "ports", "requestPrincipals"):
+        assert f'"{name}"' in text
+        assert f'"not{name[0].upper()}{name[1:]}"' in text or name == "requestPrincipals"
+    for name in ("notValues", "istio.io/dry-run", "portLevelMtls", "outboundTrafficPolicy", "exportTo", "rewrite"):
+        assert f'"{name}"' in text
+    for seed in range(40):
+        asking.world([*cases.stand_in(), *made(seed).objects], cases.MESH)
+
+
+def test_half_of_what_is_sent_is_allowed_where_there_is_enough():
+    world = asking.world([*cases.stand_in(), *made(3).objects], cases.MESH)
+    candidates = [
+        (item, reachability.decide(world, asking.question(item))) for item in sets.requests(seeded(3), made(3), 200)
+    ]
+    chosen = court.balanced(candidates, 40)
+    allowed = sum(answer.outcome is reachability.Outcome.ALLOWED for _, answer in chosen)
+    assert len(chosen) == 40
+    assert 12 <= allowed <= 28
+
+
+def test_shrinking_leaves_what_is_needed():
+    objects = [{"kind": "A", "spec": {"rules": [{"x": [1, 2], "y": 3}, {"z": 4}]}}, {"kind": "B", "spec": {}}]
+
+    def fails(found) -> bool:
+        return any(2 in rule.get("x", ()) for item in found for rule in item["spec"].get("rules", ()))
+
+    assert shrink.smallest(objects, fails, attempts=100) == [{"kind": "A", "spec": {"rules": [{"x": [2]}]}}]
+
+
+def test_fields_that_decide_are_counted():
+    rule = {"to": [{"operation": {"methods": ["GET"]}}]}
+    policy = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "get", "namespace": LOT.namespaces[1]},
+        "spec": {"action": "ALLOW", "rules": [rule]},
+    }
+    api = LOT.applications[2]
+    request = sets.Request(
+        source=LOT.applications[0].place,
+        host=api.hostname,
+        port=80,
+        http=sets.Http(method="POST", path="/", host=api.hostname),
+    )
+    decided, unknown = deciding.fields(cases.stand_in(), [policy], [request], cases.MESH)
+    assert decided["AuthorizationPolicy.rules.to.operation.methods"] == 1
+    assert not unknown.total()
+
+
+def test_what_a_client_tells():
+    def told(reply, *, end="bytes", http=True) -> asking.Measured:
+        return herd.measured({"end": end, "reply": reply}, http=http)
+
+    body = json.dumps({"place": "a/b", "port": 8080, "identified": True})
+    assert told(f"HTTP/1.1 200 OK\r\n\r\n{body}").identified is True
+    assert told("HTTP/1.1 403 Forbidden\r\n\r\nRBAC: access denied").status == 403
+    assert told(body, http=False).end == "app"
+    assert told("", end="eof").end == "reset"
+    assert told("", end="timeout").end == "timeout"
+
+
+def test_an_answer_that_a_measurement_contradicts():
+    world = asking.world(cases.stand_in(), cases.MESH)
+    api = LOT.applications[2]
+    request = sets.Request(source=fleet.BARE[0].place, host=api.hostname, port=9000)
+    answer = reachability.decide(world, asking.question(request))
+    assert asking.difference(answer, asking.Measured(end="app", port=9000)) == ""
+    assert asking.difference(answer, asking.Measured(end="reset")) == "allowed, but reset"
+
+
+def test_a_proxys_log_names_the_policy_that_refused(tmp_path):
+    line = (
+        '[2026-11-24T14:26:01.101Z] "GET / HTTP/1.1" 403 - '
+        "rbac_access_denied_matched_policy[ns[judge-0-b]-policy[shut]-rule[0]] - "
+        '"-" 0 19 0 - "-" "judge-7" "id" "api" "-" inbound|8080|| - 10.61.0.13:8080 10.61.0.11:50000 '
+        "outbound_.80_._.api.judge-0-b.svc.cluster.local default"
+    )
+    folder = tmp_path / "judge-0-b_api_uid" / "istio-proxy"
+    folder.mkdir(parents=True)
+    (folder / "0.log").write_text(f"2026-11-24T14:26:01.1Z stdout F {line}\n")
+    known = logs.Logs(tmp_path)
+    assert not known.unread
+    api = LOT.applications[2]
+    http = sets.Http(method="GET", path="/", host=api.hostname)
+    request = sets.Request(source=LOT.applications[0].place, host=api.hostname, port=80, http=http)
+
+    def trial(name) -> court.Trial:
+        key = reachability.Key(kind="AuthorizationPolicy", namespace="judge-0-b", name=name)
+        answer = reachability.Answer(
+            outcome=reachability.Outcome.DENIED,
+            seen=reachability.Seen.FORBIDDEN_403,
+            decided_by=reachability.Decider(hop=reachability.Hop.DESTINATION_SIDECAR, object=key, rule=0),
+            reasons=("",),
+        )
+        measured = asking.Measured(end="status", status=403, mark="judge-7")
+        return court.Trial(set_number=0, lot=0, request=request, answer=answer, measured=measured, difference="")
+
+    assert logs.contradiction(trial("shut"), known) == ""
+    assert "refused by ns[judge-0-b]-policy[shut]" in logs.contradiction(trial("other"), known)

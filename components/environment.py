@@ -51,9 +51,9 @@ class Environment(pulumi.ComponentResource):
         joining = self._objects("identities", _JOINING, after=[istiod], namespaces=namespaces)
         gateways = self._gateways(after=[istiod], namespaces=namespaces)
         self._objects("traffic", _MOVING, after=[istiod], namespaces=namespaces)
-        self._certificates(namespaces)
-        self._machines(after=[*gateways], joining=joining)
-        self.register_outputs(outputs(args.mesh))
+        delivered = self._deliver(joining=joining, namespaces=namespaces)
+        self._machines(after=[*gateways, *delivered], joining=joining)
+        self.register_outputs({**outputs(args.mesh), **args.platform.outputs})
 
     def _children(self) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, providers=[self._cluster])
@@ -115,12 +115,27 @@ class Environment(pulumi.ComponentResource):
         )
         return policy_bundle.PolicyBundle(name, arguments, opts=self._children()).resources
 
-    def _certificates(self, namespaces: Mapping[str, pulumi.Resource]) -> None:
-        for host in self._mesh.ingress:
-            namespace = "istio-ingress"
-            self._platform.certificate(
-                host=host.host, secret=host.certificate, namespace=namespace, after=[namespaces[namespace]]
+    def _deliver(
+        self,
+        *,
+        joining: Mapping[tuple[str, str, str], pulumi.Resource],
+        namespaces: Mapping[str, pulumi.Resource],
+    ) -> Sequence[pulumi.Resource]:
+        home = control_plane.INGRESS_NAMESPACE
+        accounts = [resource for (kind, _, _), resource in joining.items() if kind == "ServiceAccount"]
+        return self._platform.deliver(
+            platform.DeliveryArgs(
+                cluster=self._cluster,
+                certificates=tuple(
+                    platform.CertificateArgs(
+                        host=item.host, secret=item.certificate, namespace=home, after=[namespaces[home]]
+                    )
+                    for item in self._mesh.ingress
+                ),
+                machines=self._mesh.machines,
+                after=[*accounts, *namespaces.values()],
             )
+        )
 
     def _machines(
         self,

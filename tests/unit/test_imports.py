@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import importlib, os, pkgutil, sys
 sys.dont_write_bytecode = True
-import pulumi, pulumi_azure_native, pulumi_kubernetes, kubernetes, rich, click, jinja2, cryptography.x509, filelock, tenacity  # not ours
+import pulumi, pulumi_azure_native, pulumi_kubernetes
+import kubernetes, rich, click, jinja2, cryptography.x509, filelock, tenacity  # not ours
 ours = ("slipway", "policies", "components")
 seen = []
 def watch(event, arguments):

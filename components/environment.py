@@ -56,11 +56,11 @@ class Environment(pulumi.ComponentResource):
         joining = self._objects("identities", _JOINING, after=[istiod], namespaces=namespaces)
         gateways = self._gateways(after=[istiod], namespaces=namespaces)
         self._objects("traffic", _MOVING, after=[istiod], namespaces=namespaces)
-        self._certificates(namespaces)
-        machines = self._machines(after=[*gateways], joining=joining)
+        delivered = self._deliver(joining=joining, namespaces=namespaces)
+        machines = self._machines(after=[*gateways, *delivered], joining=joining)
         around = surroundings.emit_surroundings(args.mesh, args.bundle).to_json()
         done = pulumi.Output.all(*(item.urn for item in (istiod, *gateways, *machines)))
-        self.register_outputs({**outputs(args.mesh), ACCESS: done.apply(lambda _: around)})
+        self.register_outputs({**outputs(args.mesh), **args.platform.outputs, ACCESS: done.apply(lambda _: around)})
 
     def _children(self) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, providers=[self._cluster])
@@ -122,12 +122,27 @@ class Environment(pulumi.ComponentResource):
         )
         return policy_bundle.PolicyBundle(name, arguments, opts=self._children()).resources
 
-    def _certificates(self, namespaces: Mapping[str, pulumi.Resource]) -> None:
-        for host in self._mesh.ingress:
-            namespace = "istio-ingress"
-            self._platform.certificate(
-                host=host.host, secret=host.certificate, namespace=namespace, after=[namespaces[namespace]]
+    def _deliver(
+        self,
+        *,
+        joining: Mapping[tuple[str, str, str], pulumi.Resource],
+        namespaces: Mapping[str, pulumi.Resource],
+    ) -> Sequence[pulumi.Resource]:
+        home = control_plane.INGRESS_NAMESPACE
+        accounts = [resource for (kind, _, _), resource in joining.items() if kind == "ServiceAccount"]
+        return self._platform.deliver(
+            platform.DeliveryArgs(
+                cluster=self._cluster,
+                certificates=tuple(
+                    platform.CertificateArgs(
+                        host=item.host, secret=item.certificate, namespace=home, after=[namespaces[home]]
+                    )
+                    for item in self._mesh.ingress
+                ),
+                machines=self._mesh.machines,
+                after=[*accounts, *namespaces.values()],
             )
+        )
 
     def _machines(
         self,

@@ -25,6 +25,29 @@ class MachineArgs:
     after: Sequence[pulumi.Resource] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateArgs:
+    """A TLS Secret called ``secret`` for ``host``; ``after`` must exist before it: its namespace."""
+
+    host: str
+    secret: str
+    namespace: str
+    after: Sequence[pulumi.Resource] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryArgs:
+    """What is secret and has to get somewhere: certificates into the cluster, tokens out to the machines.
+
+    ``cluster`` is the cluster's provider; ``machines`` are declared, and ``after`` their accounts and all namespaces.
+    """
+
+    cluster: pulumi.ProviderResource
+    certificates: tuple[CertificateArgs, ...]
+    machines: tuple[model.Machine, ...]
+    after: Sequence[pulumi.Resource] = ()
+
+
 class Platform(Protocol):
     """A place with a cluster, machines and certificates. Everything above it is the same code everywhere."""
 
@@ -52,6 +75,11 @@ class Platform(Protocol):
         """Create one virtual machine and return the resource that is done when it has booted."""
         ...
 
-    def certificate(self, *, host: str, secret: str, namespace: str, after: Sequence[pulumi.Resource]) -> None:
-        """Have a TLS Secret for ``host`` in ``namespace``, its private key never in Pulumi's state."""
+    def deliver(self, args: DeliveryArgs) -> Sequence[pulumi.Resource]:
+        """Deliver certificates and tokens, never through Pulumi's state; return what machines boot after."""
+        ...
+
+    @property
+    def outputs(self) -> dict[str, pulumi.Input[object]]:
+        """What a person wants to know of the platform, as outputs of the stack."""
         ...

@@ -11,6 +11,7 @@ from pulumi_kubernetes.helm import v3 as helm
 from components.istio import charts
 
 NAMESPACE = "istio-system"
+INGRESS_NAMESPACE = "istio-ingress"
 INSTALL_TIMEOUT_S = 300
 
 

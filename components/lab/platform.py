@@ -71,14 +71,23 @@ class LabPlatform(pulumi.ComponentResource):
             declared.name, properties, pulumi.ResourceOptions(parent=self, depends_on=[*args.after])
         )
 
-    def certificate(self, *, host: str, secret: str, namespace: str, after: Sequence[pulumi.Resource]) -> None:
-        """Have the lab's authority sign a certificate for ``host``."""
-        properties = {
-            "instance": self._args.instance,
-            "host": host,
-            "secret": secret,
-            "namespace": namespace,
-        }
-        certificate.LabCertificate(
-            f"{namespace}/{secret}", properties, pulumi.ResourceOptions(parent=self, depends_on=[*after])
-        )
+    def deliver(self, args: platform.DeliveryArgs) -> Sequence[pulumi.Resource]:
+        """Have the lab's authority sign a certificate for each host; its key vault makes tokens when it is asked."""
+        for item in args.certificates:
+            properties = {
+                "instance": self._args.instance,
+                "host": item.host,
+                "secret": item.secret,
+                "namespace": item.namespace,
+            }
+            certificate.LabCertificate(
+                f"{item.namespace}/{item.secret}",
+                properties,
+                pulumi.ResourceOptions(parent=self, depends_on=[*item.after]),
+            )
+        return ()
+
+    @property
+    def outputs(self) -> dict[str, pulumi.Input[object]]:
+        """Nothing that `slipway lab status` does not say."""
+        return {}

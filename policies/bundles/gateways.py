@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from policies.bundles import bundle, objects
-from slipway.mesh import model
+from slipway.mesh import azure_plan, model
 
 ISTIO_NAMESPACE = "istio-system"
 HTTP_PORT = 80
@@ -86,15 +86,18 @@ def _ports(mesh: model.Mesh, gateway: Gateway) -> tuple[bundle.GatewayPort, ...]
 
 
 def _annotations(mesh: model.Mesh, gateway: Gateway, address: str) -> dict[str, str]:
-    """Return what Azure's load balancers are told: the address, and that istiod's is never a public one.
+    """Return what Azure's load balancers are told: that they are internal, their subnet and the address in it.
 
     Source: AKS documentation, internal-lb and configure-load-balancer-standard: the annotation replaces the Service's
-    deprecated ``loadBalancerIP``.
+    deprecated ``loadBalancerIP``; without a subnet the address would have to be one of the nodes'.
     """
-    if mesh.platform is not model.PlatformKind.AZURE or not address:
+    if mesh.platform is not model.PlatformKind.AZURE or gateway == EGRESS:
         return {}
-    internal = {f"{_AZURE}-internal": "true"} if gateway == EAST_WEST else {}
-    return {**internal, f"{_AZURE}-ipv4": address}
+    return {
+        f"{_AZURE}-internal": "true",
+        f"{_AZURE}-internal-subnet": azure_plan.LOAD_BALANCERS,
+        f"{_AZURE}-ipv4": address,
+    }
 
 
 def _deployment(mesh: model.Mesh, gateway: Gateway) -> bundle.GatewayDeployment:

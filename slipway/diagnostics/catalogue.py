@@ -254,6 +254,25 @@ GUARDRAIL = _code(
     "0705", "breaks a guardrail", "The rules that stop `pulumi up` hold for every object, whoever wrote it."
 )
 
+# 08: what Azure would refuse, or what would be regretted after twenty minutes
+AZURE_VALUE = _code("0801", "not a value of Azure's", "Regions, sizes, images, keys and ids have one spelling each.")
+AZURE_RANGE = _code(
+    "0802",
+    "network that Azure refuses",
+    "Networks of a cluster overlap with nothing that they are connected to, and hold enough addresses.",
+)
+AZURE_NAME = _code(
+    "0803", "name that Azure refuses", "Names in Azure are short, some of them unique in all of Azure."
+)
+NO_ZONES = _code("0804", "region without zones", "Nothing can be placed into zones in a region that has none.")
+MACHINE_SIZE = _code("0805", "unfit size", "Not every size of machine can do what its role needs.")
+VERSIONS_APART = _code("0806", "versions apart", "A version of Istio is made for a few versions of Kubernetes.")
+IMAGE_NOT_PINNED = _code("0807", "image without a version", "The same declaration would make different machines.")
+OUT_OF_REACH = _code(
+    "0808", "out of reach", "Something in the declaration needs a way that the platform does not have."
+)
+OTHER_PLATFORM = _code("0809", "key of another platform", "Settings of Azure mean nothing elsewhere.")
+
 
 def codes() -> tuple[Code, ...]:
     """Return every code, sorted by name."""

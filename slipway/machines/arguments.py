@@ -9,6 +9,11 @@ CLUSTER = "Kubernetes"  # istiod's own default. Source: istio 1.29.1, pkg/config
 CONTROL_PLANE_PORT = 15012
 
 
+def secret_name(machine: str) -> str:
+    """Return the name of a machine's secret in the key vault."""
+    return f"{machine}-istio"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSource:
     """Where a machine fetches its short-lived token with its own identity.
@@ -53,6 +58,16 @@ class MachineArguments:
     token: TokenSource
     package: SidecarPackage
     team_cloud_config: str
+
+    @property
+    def data_folder(self) -> str:
+        """Where the data disk is mounted; empty where the machine has none.
+
+        Source: Debian, postgresql-common: clusters live in /var/lib/postgresql/VERSION/NAME.
+        """
+        if not self.machine.disk_gib:
+            return ""
+        return "/srv" if self.machine.database is None else "/var/lib/postgresql"
 
     @property
     def control_plane_host(self) -> str:

@@ -97,7 +97,7 @@ def guard_files(machine: arguments.MachineArguments) -> tuple[File, ...]:
 
 def _cloud_config(machine: arguments.MachineArguments) -> str:
     document: dict[str, Any] = {
-        "bootcmd": [_load_guard(machine)],
+        "bootcmd": [_load_guard(machine), *([_mount_data(machine)] if machine.data_folder else [])],
         "write_files": [
             {"path": file.path, "permissions": file.mode, "owner": "root:root", "content": file.content}
             for file in files(machine)
@@ -123,6 +123,11 @@ def _load_guard(machine: arguments.MachineArguments) -> str:
         "systemctl reload-or-restart slipway-guard.service",
     ]
     return "\n".join((*lines, ""))
+
+
+def _mount_data(machine: arguments.MachineArguments) -> str:
+    """Return a script that mounts the data disk before anything is installed into its folder."""
+    return _text("data-disk").replace("@FOLDER@", machine.data_folder)
 
 
 def _settings(machine: arguments.MachineArguments) -> str:

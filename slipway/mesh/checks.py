@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Iterable
 
 from slipway.diagnostics import Collector, Span, catalogue, wording
-from slipway.mesh import model, outside, plain_callers
+from slipway.mesh import azure_checks, model, outside, plain_callers
 from slipway.mesh.reading import Found
 
-_PLAN_NETWORKS = ("pods", "services", "nodes", "machines")
+_PLAN_NETWORKS = ("pods", "services", "nodes", "machines", "infrastructure")
 _PLAN_ADDRESSES = ("resolver", "metadata", "vault", "control_plane", "ingress")
 
 
@@ -23,6 +23,7 @@ def check(mesh: model.Mesh, *, declared: Found, positions: Found, collector: Col
     _check_networks(mesh, positions, collector)
     _check_localities(mesh, positions, collector)
     outside.check_addresses(mesh, declared.entries("external"), collector)
+    azure_checks.check(mesh, positions=positions, collector=collector)
     plain_callers.check_networks(mesh, declared.entries("services"), collector)
 
 
@@ -223,7 +224,7 @@ def _check_localities(mesh: model.Mesh, positions: Found, collector: Collector) 
     for service in mesh.services:
         balance = service.traffic.balance
         for name in service.machines if balance is not None and balance.locality else ():
-            if name in machines and machines[name].get("locality") is None:
+            if name in machines and machines[name].get("locality") is None and not mesh.machine(name).locality:
                 sentence = (
                     f"{wording.quoted(service.name)} prefers near endpoints, and nothing says where "
                     f"the machine {wording.quoted(name)} is"

@@ -1,24 +1,47 @@
 """What differs per environment: machines and the address plan."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 
 from slipway.diagnostics import Collector, catalogue, wording
-from slipway.mesh import model, platforms
+from slipway.mesh import azure, azure_keys, azure_plan, model, platforms
 from slipway.mesh.reading import Found
 
 _PLAN_KEYS = {"control_plane": "controlPlane"}  # fields of Network whose key is spelt otherwise
+_DERIVED_ON_AZURE = {"vault", "controlPlane", "ingress"}  # from `infrastructure`
 
 
 def read_machines(
-    machines: Mapping[str, Found], *, services: Iterable[model.Service], collector: Collector
+    machines: Mapping[str, Found],
+    *,
+    services: Iterable[model.Service],
+    settings: azure.Azure | None,
+    collector: Collector,
 ) -> tuple[model.Machine, ...]:
-    """Return every machine with the service that it runs, sorted by name."""
+    """Return every machine with the service that it runs, sorted by name; ``settings`` are those of Azure."""
     hosted: dict[str, list[model.Service]] = {name: [] for name in machines}
     for service in services:
         for name in service.machines:
             hosted.get(name, []).append(service)
-    return tuple(_machine(name, found, hosted[name], collector) for name, found in sorted(machines.items()))
+    made = (_machine(name, found, hosted[name], collector) for name, found in sorted(machines.items()))
+    return tuple(item if settings is None else _on_azure(item, machines[item.name], settings) for item in made)
+
+
+def _on_azure(machine: model.Machine, found: Found, settings: azure.Azure) -> model.Machine:
+    """Return ``machine`` with what Azure needs; its locality is that of its zone, as AKS labels nodes.
+
+    Source: AKS documentation, availability-zones, "topology.kubernetes.io/zone".
+    """
+    zone = found.text_of("zone") or next(iter(settings.zones), "")
+    place = f"{settings.region}/{settings.region}-{zone}" if zone else settings.region
+    disk = azure_keys.DATABASE_DISK_GIB if machine.database is not None else 0
+    return dataclasses.replace(
+        machine,
+        size=found.text_of("size", azure_keys.MACHINE_SIZE),
+        zone=zone,
+        disk_gib=found.whole_of("diskGib", disk),
+        locality=machine.locality or place,
+    )
 
 
 def _machine(name: str, found: Found, hosted: list[model.Service], collector: Collector) -> model.Machine:
@@ -75,8 +98,11 @@ def read_network(
     values = platforms.plan(platform)
     if found is not None:
         values |= {key: item.text for key, item in found.fields.items()}
-    keys = {item.name: _PLAN_KEYS.get(item.name, item.name) for item in fields(model.Network)}
-    missing = sorted(key for key in keys.values() if key not in values and key != "vault")
+    if platform is model.PlatformKind.AZURE:
+        values = azure_plan.derived(values) | values
+    keys = {item.name: _PLAN_KEYS.get(item.name, item.name) for item in dataclasses.fields(model.Network)}
+    optional = _DERIVED_ON_AZURE if platform is model.PlatformKind.AZURE else {"vault", "infrastructure"}
+    missing = sorted(key for key in keys.values() if key not in values and key not in optional)
     if missing:
         place = found or environment
         sentence = f"the address plan of the platform `{platform.value}` needs {wording.listed(missing)}"

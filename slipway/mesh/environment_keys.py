@@ -1,6 +1,6 @@
 """The keys of ``<environment>.yaml``, described once as in `slipway.mesh.mesh_keys`."""
 
-from slipway.mesh import model, names, values
+from slipway.mesh import azure_keys, model, names, values
 from slipway.mesh.mesh_keys import (
     ADDRESS,
     CIDR,
@@ -14,7 +14,7 @@ from slipway.mesh.mesh_keys import (
     SERVICE,
     SUBDOMAIN,
 )
-from slipway.mesh.shape import Choice, Either, Field, ListOf, MapOf, Record, Text
+from slipway.mesh.shape import Choice, Either, Field, ListOf, MapOf, Record, Text, Whole
 from slipway.mesh.traffic_keys import PERCENT
 
 IDENTIFIER = Text(
@@ -66,6 +66,15 @@ MACHINE = Record(
             doc="its region, or `region/zone`, as nodes are labelled, for `balance: {locality: true}`; default: none",
         ),
         Field(key="database", shape=DATABASE, doc="a PostgreSQL server on it; default: none"),
+        Field(key="size", shape=azure_keys.SIZE, doc=f"Azure: its size; default: {azure_keys.MACHINE_SIZE}"),
+        Field(
+            key="zone", shape=azure_keys.ZONE, doc="Azure: its availability zone; default: the first of `azure.zones`"
+        ),
+        Field(
+            key="diskGib",
+            shape=Whole(noun="a size in GiB", minimum=4, maximum=32767),
+            doc="Azure: a data disk in GiB, on which a database lives; default: 64 for a database, none else",
+        ),
     ),
 )
 
@@ -106,6 +115,12 @@ NETWORK = Record(
         Field(key="vault", shape=ADDRESS, doc="the key vault from which machines take their token; default: none"),
         Field(key="controlPlane", shape=ADDRESS, doc="the load balancer by which machines reach istiod"),
         Field(key="ingress", shape=ADDRESS, doc="the ingress gateway"),
+        Field(
+            key="infrastructure",
+            shape=CIDR,
+            doc="Azure: internal load balancers, private endpoints and the API server, a /25 or more; "
+            "vault, controlPlane and ingress get their addresses there",
+        ),
     ),
 )
 ENVIRONMENT = Record(
@@ -140,6 +155,7 @@ ENVIRONMENT = Record(
             doc="how requests are split between machines, `cluster` and versions; default: over all endpoints alike",
         ),
         Field(key="network", shape=NETWORK, doc="the address plan; default: the platform's own"),
+        Field(key="azure", shape=azure_keys.AZURE, doc="what it is on Azure; required there, nothing elsewhere"),
         Field(key="trustDomain", shape=SUBDOMAIN, doc="the trust domain; default: cluster.local"),
     ),
 )

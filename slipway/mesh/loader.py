@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from slipway.diagnostics import Collector, Diagnostic, DiagnosticsError
 from slipway.manifests import yaml_reader
 from slipway.mesh import (
+    azure_reading,
     calls,
     checks,
     environment,
@@ -109,8 +110,12 @@ def _resolve(
     places = placement.Placement(services=entries, machines=machines, positions=positions, collector=collector)
     resolved = services.read_services(entries, calls=call_reader, placement=places, collector=collector)
     platform = model.PlatformKind(positions.text_of("platform", model.PlatformKind.LAB.value))
+    name = declared.text_of("mesh")
+    settings = azure_reading.read_azure(
+        positions.get("azure"), mesh=name, name=environment_name, positions=positions, collector=collector
+    )
     mesh = model.Mesh(
-        name=declared.text_of("mesh"),
+        name=name,
         environment=environment_name,
         platform=platform,
         trust_domain=positions.text_of("trustDomain", _TRUST_DOMAIN),
@@ -121,12 +126,13 @@ def _resolve(
             declared.entries("ingress"), hosts=hosts, services=entries, calls=call_reader, collector=collector
         ),
         tracing=perimeter.read_tracing(declared.get("tracing")),
-        machines=environment.read_machines(machines, services=resolved, collector=collector),
+        machines=environment.read_machines(machines, services=resolved, settings=settings, collector=collector),
         network=environment.read_network(
             positions.get("network"), platform=platform, environment=positions, collector=collector
         ),
         phases=phases.read_phases(positions.get("phase"), services=resolved, today=today, collector=collector),
         plain_callers=plain_callers.read_plain_callers(stated, calls=call_reader, today=today, collector=collector),
+        azure=settings,
     )
     checks.check(mesh, declared=declared, positions=positions, collector=collector)
     return mesh

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from slipway.diagnostics import Span
 from slipway.manifests.manifest import Manifest
+from slipway.mesh.azure import Azure
 from slipway.mesh.traffic import Traffic
 
 _Item = TypeVar("_Item")
@@ -314,7 +315,8 @@ class Machine:
 
     ``namespace`` is that of its services (one per machine); ``service_account`` is its own, never shared with
     pods; ``address`` its static IPv4 address; ``cloud_config`` a path, relative to the environment's file, of
-    the cloud-config that its team wrote, or empty; ``locality`` is ``region/zone``, or empty.
+    the cloud-config that its team wrote, or empty; ``locality`` is ``region/zone``, or empty. On Azure only: ``size``
+    by name, ``zone`` (empty: none) and ``disk_gib`` of the data disk in GiB (0: none).
     """
 
     name: str
@@ -326,6 +328,9 @@ class Machine:
     database: Database | None
     span: Span
     locality: str = ""
+    size: str = ""
+    zone: str = ""
+    disk_gib: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,7 +348,8 @@ class Network:
     CIDR blocks of pods, of Services, of the nodes and of the machines; ``resolver`` is the platform's DNS server
     as machines see it; ``metadata`` the platform's metadata endpoint; ``vault`` the address of the key vault from
     which machines take their token (empty: none); ``control_plane`` the internal load balancer address by which
-    machines reach istiod; ``ingress`` the ingress gateway's address.
+    machines reach istiod; ``ingress`` the ingress gateway's address; ``infrastructure`` the platform's own subnets
+    (empty: none that is known).
     """
 
     pods: str
@@ -355,6 +361,7 @@ class Network:
     vault: str
     control_plane: str
     ingress: str
+    infrastructure: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -431,6 +438,7 @@ class Mesh:
     phases: Phases
     plain_callers: tuple[PlainCaller, ...] = ()
     extra: tuple[Extra, ...] = ()
+    azure: Azure | None = None
     _index: _Index = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -15,7 +15,10 @@ from slipway.mesh import environment_keys, loader, mesh_keys
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "tests/cases/bundles"
-DECLARATIONS = {"example": ("stacks/mesh.yaml", "stacks/lab.yaml")}
+DECLARATIONS = {
+    "azure": ("stacks/mesh.yaml", "examples/azure/dev.yaml"),
+    "example": ("stacks/mesh.yaml", "stacks/lab.yaml"),
+}
 EXPECTED = {"istiod.yaml", "machines.yaml", "manifests.yaml"}
 
 

@@ -1,11 +1,9 @@
 """Promises that hold for every component, checked with mocks that only record."""
 
-import asyncio
 from pathlib import Path
 
-import pulumi
 import pytest
-from pulumi.runtime import mocks
+import recording
 
 from components import environment
 from components.istio import charts
@@ -16,55 +14,6 @@ from slipway.mesh import loader
 from slipway.world import files
 
 STACKS = Path(__file__).parents[2] / "stacks"
-
-
-class Recorder(mocks.Mocks):
-    """Remembers what was registered and gives every resource an id."""
-
-    def __init__(self) -> None:
-        self.registered: list[mocks.MockResourceArgs] = []
-        self.calls: list[mocks.MockCallArgs] = []
-
-    def new_resource(self, args):
-        self.registered.append(args)
-        return f"{args.name}-id", dict(args.inputs)
-
-    def call(self, args):
-        self.calls.append(args)
-        return {}
-
-
-class Graph:
-    """The registered resources by name, with parents and dependencies as the engine would see them."""
-
-    def __init__(self, recorder: Recorder, monitor: mocks.MockMonitor) -> None:
-        self.calls = tuple(recorder.calls)
-        self.registered = {item.name: item for item in recorder.registered}
-        self.requests = {request.name: request for request in monitor.requests}
-
-    def before(self, name: str) -> set[str]:
-        """Return the names of everything that is created before ``name``, directly or not."""
-        found: set[str] = set()
-        open_names = [name]
-        while open_names:
-            for urn in self.requests[open_names.pop()].dependencies:
-                dependency = urn.rsplit("::", 1)[-1]
-                if dependency not in found:
-                    found.add(dependency)
-                    open_names.append(dependency)
-        return found
-
-
-class RecordingMonitor(mocks.MockMonitor):
-    """The mock monitor, keeping every request whole."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__(recorder)
-        self.requests: list = []
-
-    def RegisterResource(self, request):  # noqa: N802 - the protocol's name
-        self.requests.append(request)
-        return super().RegisterResource(request)
 
 
 def load():
@@ -78,11 +27,7 @@ def compiled() -> bundles.Bundle:
 
 
 @pytest.fixture(scope="module")
-def graph(compiled) -> Graph:
-    recorder = Recorder()
-    monitor = RecordingMonitor(recorder)
-    asyncio.set_event_loop(asyncio.new_event_loop())
-    mocks.set_mocks(recorder, project="slipway", stack="lab", preview=False, monitor=monitor)
+def graph(compiled) -> recording.Graph:
     mesh = load()
 
     def program() -> None:
@@ -97,8 +42,7 @@ def graph(compiled) -> Graph:
         )
         environment.Environment("lab", environment.EnvironmentArgs(mesh=mesh, bundle=compiled, platform=place))
 
-    pulumi.runtime.test(program)()
-    return Graph(recorder, monitor)
+    return recording.record(program)
 
 
 def key_name(manifest) -> str:

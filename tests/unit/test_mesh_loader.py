@@ -196,10 +196,13 @@ def test_the_environment_overrides_the_plan():
 
 def test_azure_states_what_the_platform_does_not_know():
     networks = "pods: 10.1.0.0/16, services: 10.2.0.0/16, nodes: 10.3.0.0/16, machines: 10.4.0.0/16"
-    plan = f"{networks}, controlPlane: 10.3.0.9, ingress: 20.1.2.3"
-    environment = ENVIRONMENT.replace("lab", "azure") + f"network: {{{plan}}}\n"
+    plan = f"{networks}, infrastructure: 10.5.0.0/24"
+    group = "6e5b1f1c-3d0f-4b7e-9a55-0d7f6a9c1e42"
+    azure = f'azure: {{region: westeurope, kubernetes: "1.34", admins: [{group}]}}\n'
+    environment = ENVIRONMENT.replace("lab", "azure") + azure + f"network: {{{plan}}}\n"
     network = _small("a: {namespace: x}", environment=environment).network
-    assert (network.resolver, network.metadata, network.vault) == ("168.63.129.16", "169.254.169.254", "")
+    assert (network.resolver, network.metadata) == ("168.63.129.16", "169.254.169.254")
+    assert (network.vault, network.control_plane, network.ingress) == ("10.5.0.36", "10.5.0.4", "10.5.0.5")
 
 
 def test_a_warning_does_not_stop():

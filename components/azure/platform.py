@@ -1,0 +1,193 @@
+"""Azure as a platform: everything is made by this program, in one resource group."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+from pulumi_azure_native import operationalinsights, resources
+
+from components import platform
+from components.azure import cluster, machine, network, place, relay, vault
+from components.istio import charts
+from slipway.mesh import azure, model
+
+LOG_DAYS = 30  # Source: Azure documentation, azure-monitor/logs/data-retention-configure: what costs nothing extra
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AzurePlatformArgs:
+    """One environment on Azure.
+
+    ``name`` is the environment's, of which names in Azure are made; ``settings`` and ``plan`` are the declaration's,
+    ``egress`` the position of its phase; ``charts`` is where Istio comes from; ``user_data`` is cloud-init's text by
+    machine; ``machines`` are declared; ``tags`` go onto everything.
+    """
+
+    name: str
+    settings: azure.Azure
+    plan: model.Network
+    egress: model.EgressMode
+    charts: charts.Charts
+    machines: tuple[model.Machine, ...]
+    tags: Mapping[str, str]
+    user_data: Mapping[str, str] = field(default_factory=dict)
+
+
+class AzurePlatform(pulumi.ComponentResource):
+    """Network, cluster, key vault, logs and machines of one environment.
+
+    The resource group is protected with what is kept in it: deleting a group deletes everything inside.
+    """
+
+    def __init__(self, name: str, args: AzurePlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("slipway:azure:Platform", name, None, opts)
+        self._args = args
+        self._opts = pulumi.ResourceOptions(parent=self)
+        group = resources.ResourceGroup(
+            args.name,
+            resource_group_name=args.name,
+            location=args.settings.region,
+            tags=args.tags,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.settings.keep_data),
+        )
+        self._place = place.Place(
+            group=group.name,
+            subscription=group.id.apply(place.subscription_of),
+            region=args.settings.region,
+            tags=args.tags,
+        )
+        self._network = network.Network(
+            "network",
+            network.NetworkArgs(
+                place=self._place,
+                plan=args.plan,
+                pod_network=args.settings.pod_network,
+                egress=args.egress,
+                zones=args.settings.zones,
+            ),
+            opts=self._opts,
+        )
+        self._cluster = self._create_cluster()
+        self._vault = self._create_vault()
+        self.register_outputs({"group": group.name})
+
+    def _create_cluster(self) -> cluster.Cluster:
+        workspace = operationalinsights.Workspace(
+            "logs",
+            resource_group_name=self._place.group,
+            location=self._place.region,
+            workspace_name="logs",
+            sku=operationalinsights.WorkspaceSkuArgs(name="PerGB2018"),
+            retention_in_days=LOG_DAYS,
+            tags=self._place.tags,
+            opts=self._opts,
+        )
+        return cluster.Cluster(
+            "cluster",
+            cluster.ClusterArgs(
+                place=self._place,
+                name=self._args.name,
+                settings=self._args.settings,
+                plan=self._args.plan,
+                subnets={name: subnet.id for name, subnet in self._network.subnets.items()},
+                workspace=workspace.id,
+            ),
+            opts=self._opts,
+        )
+
+    def _create_vault(self) -> vault.Vault:
+        return vault.Vault(
+            "vault",
+            vault.VaultArgs(
+                place=self._place,
+                name=self._args.settings.vault,
+                tenant=self._cluster.tenant,
+                machines=[item.name for item in self._args.machines],
+                address=self._args.plan.vault,
+                subnet=self._network.subnets["endpoints"].id,
+                network=self._network.virtual_network.id,
+                keep=self._args.settings.keep_data,
+            ),
+            opts=self._opts,
+        )
+
+    @property
+    def kubeconfig(self) -> pulumi.Input[str]:
+        """The cluster's kubeconfig: who uses it logs in as themselves, and it is secret all the same."""
+        return self._cluster.kubeconfig
+
+    @property
+    def cluster(self) -> pulumi.Input[str]:
+        """The cluster's id."""
+        return self._cluster.cluster.id
+
+    @property
+    def charts(self) -> charts.Charts:
+        """Istio's official charts, with what AKS needs."""
+        return self._args.charts
+
+    @property
+    def parent(self) -> pulumi.Resource:
+        """The component itself."""
+        return self
+
+    @property
+    def outputs(self) -> dict[str, pulumi.Input[object]]:
+        """Where things are in Azure, and from which addresses allowed traffic leaves."""
+        return {
+            "resourceGroup": self._place.group,
+            "cluster": self._cluster.cluster.name,
+            "vault": self._args.settings.vault,
+            "egressAddresses": self._network.address_prefix,
+            "kubeconfig": self._cluster.kubeconfig,
+        }
+
+    def deliver(self, args: platform.DeliveryArgs) -> Sequence[pulumi.Resource]:
+        """Run the relay in the cluster, where there is anything to deliver."""
+        if not args.machines and not args.certificates:
+            return ()
+        made = relay.Relay(
+            "relay",
+            relay.RelayArgs(
+                place=self._place,
+                issuer=self._cluster.issuer,
+                vault_url=vault.url(self._args.settings.vault),
+                vault=self._vault.vault.id,
+                secrets=[self._vault.secrets[item.name].id for item in args.machines],
+                machines=args.machines,
+                certificates=[
+                    relay.Certificate(
+                        secret=item.secret.replace(".", "-"), namespace=item.namespace, name=item.secret
+                    )
+                    for item in args.certificates
+                ],
+                image=self._args.settings.relay_image,
+                after=[*args.after, self._vault.ready],
+            ),
+            opts=pulumi.ResourceOptions(parent=self, providers=[args.cluster]),
+        )
+        return (made.ready,)
+
+    def machine(self, args: platform.MachineArgs) -> pulumi.Resource:
+        """Create one machine; it is done when it has booted."""
+        image = self._args.settings.machines
+        if image is None:
+            raise ValueError("the loader lets no machine pass without an image")
+        made = machine.Machine(
+            args.machine.name,
+            machine.MachineArgs(
+                place=self._place,
+                machine=args.machine,
+                image=image,
+                nsg=args.nsg,
+                names=args.names,
+                user_data=self._args.user_data[args.machine.name],
+                subnet=self._network.subnets["machines"].id,
+                network=self._network.virtual_network.id,
+                secret=self._vault.secrets[args.machine.name].id,
+                keep=self._args.settings.keep_data,
+                after=args.after,
+            ),
+            opts=self._opts,
+        )
+        return made.booted

@@ -1,0 +1,91 @@
+"""The address plan of Azure: what follows from the networks that an environment states."""
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from slipway.mesh import azure_facts, model
+
+# A /27 holds 27 addresses: enough load balancers or private endpoints for one environment, and more than the nine
+# that the API server needs. Source: AKS documentation, api-server-vnet-integration, "at least a /28".
+_PART_PREFIX = 27
+INFRASTRUCTURE_PREFIX = 25  # the longest one that holds all its parts
+PODS_PREFIX = 26  # likewise: a subnet has at least a /28. Source: Azure, virtual-networks-faq is /29
+LOAD_BALANCERS = "load-balancers"  # the subnet's name, which Services of internal load balancers state
+VAULT_CHARACTERS = 24  # Source: Azure documentation, resource-name-rules, Microsoft.KeyVault
+_DIGEST_CHARACTERS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Infrastructure:
+    """Subnets of the platform's own: internal load balancers, private endpoints, the API server."""
+
+    load_balancers: str
+    endpoints: str
+    api_server: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pods:
+    """Subnets of pods by pool: one half for workloads, a quarter each for the gateways and for the system's."""
+
+    workloads: str
+    gateways: str
+    system: str
+
+
+def infrastructure(block: str) -> Infrastructure:
+    """Return the parts of the network ``infrastructure``, at most a /25 long."""
+    parts = ipaddress.IPv4Network(block).subnets(new_prefix=_PART_PREFIX)
+    return Infrastructure(load_balancers=str(next(parts)), endpoints=str(next(parts)), api_server=str(next(parts)))
+
+
+def pods(block: str) -> Pods:
+    """Return the parts of the network of pods, where pods have subnets: each is a block, none overlaps another."""
+    first, second = ipaddress.IPv4Network(block).subnets()
+    third, fourth = second.subnets()
+    return Pods(workloads=str(first), gateways=str(third), system=str(fourth))
+
+
+def derived(stated: Mapping[str, str]) -> dict[str, str]:
+    """Return the addresses that follow from ``infrastructure``, by their keys; none when it is absent or too small.
+
+    Source: Azure documentation, virtual-network/ip-services/private-ip-addresses: the first four are Azure's.
+    """
+    block = stated.get("infrastructure", "")
+    if not block or ipaddress.IPv4Network(block).prefixlen > INFRASTRUCTURE_PREFIX:
+        return {}
+    parts = infrastructure(block)
+    return {
+        "vault": _address(parts.endpoints, 0),
+        "controlPlane": _address(parts.load_balancers, 0),
+        "ingress": _address(parts.load_balancers, 1),
+    }
+
+
+def address(block: str, index: int) -> str:
+    """Return the address of a block by its index, counted from 0."""
+    return str(ipaddress.IPv4Network(block)[index])
+
+
+def _address(block: str, index: int) -> str:
+    return address(block, azure_facts.FIRST_ADDRESS + index)
+
+
+def vault_name(*, mesh: str, environment: str, region: str) -> str:
+    """Return a name for the key vault: letters, digits and ``-``, at most 24, different for other arguments.
+
+    Somebody else's vault may bear it all the same: names of vaults are unique in all of Azure.
+    """
+    digest = hashlib.sha256(f"{mesh}\x00{environment}\x00{region}".encode()).hexdigest()[:_DIGEST_CHARACTERS]
+    room = VAULT_CHARACTERS - len("kv--") - _DIGEST_CHARACTERS
+    words = re.sub(r"-+", "-", f"{mesh}-{environment}")[:room].strip("-")
+    return f"kv-{words}-{digest}"
+
+
+def address_space(network: model.Network, *, pod_subnets: bool) -> tuple[str, ...]:
+    """Return the blocks of the virtual network, sorted; ``pod_subnets`` says whether pods are part of it."""
+    blocks = [network.infrastructure, network.nodes, network.machines, *([network.pods] if pod_subnets else [])]
+    return tuple(map(str, sorted(map(ipaddress.IPv4Network, blocks))))

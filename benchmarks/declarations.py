@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from slipway.mesh import model, requests, traffic, traffic_keys
+from slipway.mesh import azure, model, requests, traffic, traffic_keys
 
 KEYS = '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'
 HTTP = tuple(item.value for item in model.Protocol if item.is_http)
@@ -27,6 +27,14 @@ _PLAN = {
     "controlPlane": "10.20.1.101",
     "ingress": "10.20.1.100",
 }
+_AZURE_PLAN = {
+    **{key: _PLAN[key] for key in ("pods", "services", "nodes", "machines")},
+    "infrastructure": "10.20.3.0/24",
+}
+_AZURE_ADDRESSES = {"vault": "10.20.3.36", "controlPlane": "10.20.3.10", "ingress": "10.20.3.11"}
+_ZONES = ("1", "2", "3")
+_GROUP = "6e5b1f1c-3d0f-4b7e-9a55-0d7f6a9c1e42"
+_PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIHkXMB9cVqzmZ5zn3ZkqL2o1d0mF3c1qQ0Q9bqXk0aB admin@example.com"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -389,9 +397,7 @@ class _Maker:
 
     def _environment(self, services: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         platform = self._random.choice(list(model.PlatformKind))
-        network = {} if platform is model.PlatformKind.LAB else dict(_PLAN)
-        if platform is model.PlatformKind.EXISTING:
-            network |= _EXISTING
+        network = self._network(platform)
         namespaces = {entry.get("namespace", "shop") for entry in services.values() if "sidecar" not in entry}
         places = sorted({*self._names, *namespaces})
         found: dict[str, Any] = {"platform": platform.value, "revision": "1-29-1", "phase": self._phase(places)}
@@ -403,7 +409,69 @@ class _Maker:
             ("network", network),
         )
         found |= {key: value for key, value in parts if value}
+        if platform is model.PlatformKind.AZURE:
+            found["azure"] = self._azure(locked=found["phase"]["egress"] == model.EgressMode.LOCKED.value)
         return found | self._part({"trustDomain": lambda: "shop.example.org"})
+
+    def _network(self, platform: model.PlatformKind) -> dict[str, str]:
+        match platform:
+            case model.PlatformKind.LAB:
+                return {}
+            case model.PlatformKind.EXISTING:
+                return _PLAN | _EXISTING
+            case model.PlatformKind.AZURE:
+                return _AZURE_PLAN | self._part(
+                    {key: lambda key=key: _AZURE_ADDRESSES[key] for key in _AZURE_ADDRESSES}
+                )
+
+    def _azure(self, *, locked: bool) -> dict[str, Any]:
+        """Return the settings of Azure, and give machines those that mean something there only."""
+        found: dict[str, Any] = {"region": "swedencentral", "kubernetes": "1.34", "admins": [_GROUP]}
+        found |= self._part(
+            {
+                "istio": lambda: "1.29.1",
+                "api": lambda: ["203.0.113.16/28"],
+                "zones": lambda: sorted(self._some(_ZONES, least=1)),
+                "pools": lambda: self._part(
+                    dict.fromkeys(("system", "workloads", "gateways"), self._pool), share=0.7
+                ),
+                "maintenance": lambda: self._part(
+                    {"day": lambda: self._random.choice(list(azure.Day)).value, "hour": lambda: 22}
+                ),
+                "vault": lambda: "kv-shop-generated",
+                "peers": lambda: ["10.0.0.0/16"],
+                "options": lambda: [item.value for item in self._some(list(azure.Option))],
+                "keepData": lambda: self._maybe(0.5),
+                "relayImage": lambda: "registry.example.com/python:3.12",
+            }
+        )
+        networks = [azure.PodNetwork.POD_SUBNET] if self._machines else list(azure.PodNetwork)
+        if self._maybe(0.5):
+            found["pods"] = self._random.choice(networks).value
+        if self._machines:
+            found["machines"] = self._machine_image(locked=locked)
+        for machine in self._machines.values():
+            settings = self._part(
+                {
+                    "size": lambda: "Standard_D4s_v5",
+                    "zone": lambda: self._random.choice(found.get("zones", _ZONES)),
+                    "diskGib": lambda: self._random.choice([4, 64, 32767]),
+                }
+            )
+            machine.update(settings)
+        return found
+
+    def _pool(self) -> dict[str, Any]:
+        return self._part({"size": lambda: "Standard_D8ds_v5", "minimum": lambda: 2, "maximum": lambda: 8})
+
+    def _machine_image(self, *, locked: bool) -> dict[str, Any]:
+        """Return what machines are made from; a locked one cannot fetch the sidecar's package."""
+        place = "file:///opt/packages" if locked or self._maybe(0.5) else "https://packages.example.com"
+        return {
+            "image": "Canonical:ubuntu-24_04-lts:server:24.04.202609040",
+            "sidecar": {"url": f"{place}/istio-sidecar_1.29.1_amd64.deb", "sha256": "9f" * 32},
+            "adminKey": _PUBLIC_KEY,
+        }
 
     def _phase(self, places: Sequence[str]) -> dict[str, Any]:
         return {

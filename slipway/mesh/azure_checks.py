@@ -74,8 +74,8 @@ class _Checking:
         return None if network is None else network.get(name)
 
     def ranges(self) -> None:
-        """Networks that meet a connected one, or one that AKS keeps for itself."""
-        foreign = [(item, "a network that this one is connected to") for item in self.azure.peers]
+        """Networks that meet a connected one, or one that AKS keeps for itself; refused ones are empty."""
+        foreign = [(item, "a network that this one is connected to") for item in self.azure.peers if item]
         foreign += [(item, "kept by AKS for itself") for item in azure_facts.RESERVED_RANGES]
         for name in _BLOCKS:
             block = getattr(self.mesh.network, name)

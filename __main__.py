@@ -33,7 +33,7 @@ def main() -> None:
     access_preview.tell(mesh, bundle, file=os.environ.get("SLIPWAY_ACCESS_FILE"))
     place = platforms.create(mesh, bundle=bundle, folder=STACKS, lab_instance=os.environ.get("SLIPWAY_LAB_INSTANCE"))
     environment.Environment(name, environment.EnvironmentArgs(mesh=mesh, bundle=bundle, platform=place))
-    for key, value in environment.outputs(mesh).items():
+    for key, value in {**environment.outputs(mesh), **place.outputs}.items():
         pulumi.export(key, value)
 
 

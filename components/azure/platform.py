@@ -7,7 +7,7 @@ import pulumi
 from pulumi_azure_native import operationalinsights, resources
 
 from components import platform
-from components.azure import cluster, machine, network, place, relay, vault
+from components.azure import backup, cluster, machine, network, place, relay, vault
 from components.istio import charts
 from slipway.mesh import azure, model
 
@@ -69,6 +69,7 @@ class AzurePlatform(pulumi.ComponentResource):
         )
         self._cluster = self._create_cluster()
         self._vault = self._create_vault()
+        self._backup = self._create_backup()
         self.register_outputs({"group": group.name})
 
     def _create_cluster(self) -> cluster.Cluster:
@@ -94,6 +95,14 @@ class AzurePlatform(pulumi.ComponentResource):
             ),
             opts=self._opts,
         )
+
+    def _create_backup(self) -> backup.Backup | None:
+        """Return the backups' vault, where there is a database whose data is to be kept."""
+        kept = self._args.settings.keep_data and any(item.database is not None for item in self._args.machines)
+        if not kept:
+            return None
+        arguments = backup.BackupArgs(place=self._place, zones=self._args.settings.zones)
+        return backup.Backup("backup", arguments, opts=self._opts)
 
     def _create_vault(self) -> vault.Vault:
         return vault.Vault(
@@ -190,4 +199,6 @@ class AzurePlatform(pulumi.ComponentResource):
             ),
             opts=self._opts,
         )
+        if self._backup is not None and args.machine.database is not None:
+            self._backup.protect(args.machine.name, machine_id=made.machine.id)
         return made.booted

@@ -29,18 +29,42 @@ services:
 #   shop: {{host: shop.example.com, routes: {{/: web}}}}
 # tracing: {{zipkin: {{samplePercent: 1}}}}
 """
-_ENVIRONMENT = """\
+_HEAD = """\
 # yaml-language-server: $schema=schema/environment.schema.json
 # What differs in this environment. The phases start open: nothing is refused before a runbook moves them.
+"""
+_LAB = """\
 platform: lab                                  # lab | azure | existing
 revision: "1-29-1"
+"""
+_AZURE = """\
+platform: azure
+revision: "1-29-1"
+azure:
+  region: westeurope
+  kubernetes: "1.34"
+  admins: [00000000-0000-0000-0000-000000000000]   # yours: az ad group show --group NAME --query id
+  # machines:                                  # where there are any: docs/azure.md
+  #   image: publisher:offer:sku:version
+  #   sidecar: {{url: "file:///opt/packages/istio-sidecar.deb", sha256: ...}}
+  #   adminKey: ssh-ed25519 ...
+network:                                       # networks that nothing else has which this one is connected to
+  infrastructure: 10.20.0.0/24                 # load balancers, private endpoints, the API server
+  machines: 10.20.1.0/24
+  nodes: 10.20.2.0/24
+  pods: 10.20.8.0/21
+  services: 10.21.0.0/16
+"""
+_BEGINNINGS = {"lab": _LAB, "azure": _AZURE}
+_PHASES = """\
 phase:
   mtls: permissive                             # permissive | strict
   egress: open                                 # open | observed | locked
   authorization: off                           # off | observed | enforced
 # machines:
-#   api-vm: {{address: 10.60.2.11}}
+#   api-vm: {{address: {machine}}}
 """
+_MACHINES = {"lab": "10.60.2.11", "azure": "10.20.1.11"}
 
 
 _KINDS = (
@@ -68,6 +92,13 @@ _KINDS = (
 @click.command()
 @click.argument("environment")
 @click.option("--mesh", "name", default="shop", show_default=True, help="The name of the mesh.")
+@click.option(
+    "--platform",
+    type=click.Choice([*_BEGINNINGS]),
+    default="lab",
+    show_default=True,
+    help="Where the environment runs; not for --from-cluster.",
+)
 @click.option("--from-cluster", is_flag=True, help="Draft it from what runs in a cluster, which is only read.")
 @click.option("--kubeconfig", default="", help="For --from-cluster: default KUBECONFIG, then ~/.kube/config.")
 @click.option("--context", default="", help="For --from-cluster: context of the kubeconfig.")
@@ -85,6 +116,7 @@ def init(
     environment: str,
     *,
     name: str,
+    platform: str,
     from_cluster: bool,
     kubeconfig: str,
     context: str,
@@ -98,13 +130,15 @@ def init(
     access logs (JSON lines as Slipway's sidecars write them, or Istio's default text) become calls. What becomes of
     each Istio object is printed: taken over, left alone, or in the way.
     Examples: slipway init prod --mesh shop && slipway check prod
+              slipway init prod --mesh shop --platform azure
               kubectl logs -n shop -l app=orders -c istio-proxy --tail=-1 > orders.log
               slipway init prod --mesh shop --from-cluster --access-log orders.log
     """
     _check_names(environment, name)
     if not from_cluster and (namespaces or logs or kubeconfig or context):
         raise click.UsageError("--kubeconfig, --context, --namespace and --access-log go with --from-cluster")
-    mesh, stated = _MESH.format(name=name), _ENVIRONMENT.format()
+    beginning = _HEAD + _BEGINNINGS[platform] + _PHASES
+    mesh, stated = _MESH.format(name=name), beginning.format(machine=_MACHINES[platform])
     if from_cluster:
         mesh, stated = _drafted(name, kubeconfig=kubeconfig, context=context, namespaces=namespaces, logs=logs)
     _write(environment, mesh, stated)

@@ -36,6 +36,12 @@ def test_what_init_writes_is_right_and_stays_when_it_is_there(checkout):
     assert "mesh: bank" in mesh.read_text()
 
 
+def test_what_init_writes_for_azure_is_right(checkout):
+    _run("init", "prod", "--mesh", "bank", "--platform", "azure")
+    assert "2 services" in _run("check", "prod")
+    assert "platform: azure" in (checkout / "stacks/prod.yaml").read_text()
+
+
 def test_init_refuses_names_that_are_none(checkout):
     _run("init", "../prod", code=2)
     assert list(checkout.iterdir()) == []

@@ -140,6 +140,7 @@ def test_on_azure_the_way_to_istiod_is_an_internal_load_balancer():
     found = {item.release: item for item in compiled.gateways}
     assert found["istio-eastwestgateway"].service_annotations == {
         "service.beta.kubernetes.io/azure-load-balancer-internal": "true",
+        "service.beta.kubernetes.io/azure-load-balancer-internal-subnet": "load-balancers",
         "service.beta.kubernetes.io/azure-load-balancer-ipv4": "10.60.1.101",
     }
     assert "internal" not in " ".join(found["istio-ingressgateway"].service_annotations)

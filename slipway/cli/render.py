@@ -25,8 +25,9 @@ Parts = Mapping[str, Sequence[Manifest]]
 )
 @click.option("--sync-waves", is_flag=True, help="Number the order of creation for Argo CD.")
 @click.option("--show-origin", is_flag=True, help="List objects with the clause of the declaration instead.")
+@click.option("--count", is_flag=True, help="Count the lines of the declaration and of the objects instead.")
 def render(
-    environment: str, *, names: tuple[str, ...], out: Path | None, sync_waves: bool, show_origin: bool
+    environment: str, *, names: tuple[str, ...], out: Path | None, sync_waves: bool, show_origin: bool, count: bool
 ) -> None:
     r"""Print the Kubernetes objects that the declaration of ENVIRONMENT compiles into, as YAML.
 
@@ -46,6 +47,11 @@ def render(
             known = ", ".join(compiler.NAMES)
             raise click.BadParameter(f"there is no bundle `{unknown[0]}`; bundles: {known}", param_hint="--bundle")
         parts = {name: compiler.compile_part(mesh, name) for name in dict.fromkeys(chosen)}
+    if count:
+        from slipway.cli import counting
+
+        click.echo(counting.table(environment, parts), nl=False)
+        return
     if show_origin:
         _show_origin(parts)
         return

@@ -51,6 +51,11 @@ def test_analysis_finds_nothing_that_the_documents_do_not_explain():
     assert set(verdict.findings) == accepted.EXPLAINED
 
 
+def test_analysis_of_what_runs_finds_nothing_that_the_documents_do_not_explain(running_lab):
+    istioctl = programs.ensure(["istioctl"])["istioctl"].bin / "istioctl"
+    assert accepted.running(istioctl, running_lab.instance.kubeconfig) == []
+
+
 def test_the_analysis_does_look():
     istioctl = programs.ensure(["istioctl"])["istioctl"].bin / "istioctl"
     lost = {**ROUTE, "spec": {**ROUTE["spec"], "gateways": ["nobody"], "http": [{"redirect": {"uri": "/"}}]}}

@@ -8,6 +8,7 @@ import yaml
 from click.testing import CliRunner
 
 from slipway import cli
+from slipway.cli import counting
 
 ROOT = Path(__file__).parents[2]
 RUNNER = CliRunner()
@@ -95,3 +96,21 @@ def test_every_object_tells_its_origin(checkout):
 def test_an_unknown_bundle_is_named_with_the_known_ones(checkout):
     (checkout / "stacks").symlink_to(ROOT / "stacks")
     assert "egress" in RUNNER.invoke(cli.main, ["render", "lab", "--bundle", "egres"]).output
+
+
+def test_the_example_is_twelve_times_shorter_than_what_it_becomes(checkout):
+    (checkout / "stacks").symlink_to(ROOT / "stacks")
+    told = _run("render", "lab", "--count").splitlines()
+    counts = {what: int(count) for count, what in (line.split(maxsplit=1) for line in told[:-1])}
+    objects = list(yaml.safe_load_all(_run("render", "lab")))
+    assert counts["declared"] == counts["stacks/mesh.yaml"] + counts["stacks/lab.yaml"]
+    assert counts["declared"] > 30
+    assert sum(int(what.split("(")[1].split()[0]) for what in counts if "(" in what) == len(objects)
+    assert counts["Kubernetes objects"] == sum(count for what, count in counts.items() if "(" in what)
+    ratio = counts["Kubernetes objects"] / counts["declared"]
+    assert told[-1].split()[0] == f"{ratio:.1f}x"
+    assert ratio >= 12
+
+
+def test_only_lines_that_somebody_writes_are_counted():
+    assert counting.lines("# a comment\n\na: 1\n  # another\n---\n- b # with a comment\n") == 2

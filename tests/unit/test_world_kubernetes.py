@@ -83,6 +83,24 @@ def test_applying_is_server_side_and_takes_over(cluster, server):
     assert json.loads(sent) == body
 
 
+def test_examining_is_strict_and_stores_nothing(cluster, server):
+    body = {**vars_of(POLICY), "metadata": {"name": "deny-all", "namespace": "shop"}, "spec": {"actoin": "ALLOW"}}
+    words = "fieldManager=slipway&force=true&dryRun=All&fieldValidation=Strict"
+    path = f"/apis/security.istio.io/v1/namespaces/shop/authorizationpolicies/deny-all?{words}"
+    server.answers["PATCH", path] = (200, body)
+    cluster.examine(body)
+    assert server.asked[-1][:3] == ("PATCH", path, "application/apply-patch+yaml")
+    server.answers["PATCH", path] = (500, {"message": "field not declared in schema"})
+    with pytest.raises(kubernetes.KubernetesError, match="field not declared in schema"):
+        cluster.examine(body)
+
+
+def test_a_pods_port_is_asked_through_the_api_server(cluster, server):
+    path = "/api/v1/namespaces/istio-system/pods/istiod-1:15014/proxy/metrics"
+    server.answers["GET", path] = (200, {"rejects": 0})
+    assert json.loads(cluster.through("istio-system", "istiod-1", 15014, "/metrics")) == {"rejects": 0}
+
+
 def vars_of(kind):
     return {"apiVersion": kind.api_version, "kind": kind.kind}
 

@@ -1,6 +1,6 @@
 """What is answered: whether it is allowed, what decided, where, and what the client sees."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from slipway.reachability.choices import Choice
@@ -59,12 +59,15 @@ class Transport(Choice):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Key:
-    """An object: kind, namespace (empty for cluster-wide ones), name; ``origin`` is where it was read, or empty."""
+    """An object: kind, namespace (empty for cluster-wide ones), name; ``origin`` is where it was read, or empty.
+
+    The origin tells no two objects apart: one that moved to another file did not change.
+    """
 
     kind: str
     namespace: str
     name: str
-    origin: str = ""
+    origin: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         place = f"{self.namespace}/{self.name}" if self.namespace else self.name

@@ -10,6 +10,7 @@ import pytest
 from slipway import reachability
 from slipway.manifests import canonical, kubernetes_reader
 from slipway.manifests.manifest import Manifest
+from slipway.reachability import changes
 
 _SMALL, _LARGE = 24, 96
 _MOST = 1.3  # times the growth of the mesh; twice of it would be 4
@@ -132,3 +133,13 @@ def test_work_grows_like_the_mesh(per_namespace, scoped):
     small, large = (_work(services, per_namespace, scoped=scoped) for services in (_SMALL, _LARGE))
     grown = {name: large[name] / small[name] / (_LARGE / _SMALL) for name in small}
     assert all(factor < _MOST for factor in grown.values()), grown
+
+
+def test_objects_that_moved_to_another_file_are_not_asked_again():
+    found = kubernetes_reader.read_manifests(_mesh(_SMALL, 8, scoped=True), file="f")
+    changed = kubernetes_reader.read_manifests(_mesh(_SMALL, 8, scoped=True, path="/other/*"), file="f")
+    before, after = (
+        reachability.read(items, mesh_config={}, origins={item.key: folder for item in items})
+        for folder, items in (("before/all.yaml", found), ("after/all.yaml", changed))
+    )
+    assert changes.concerned(before, after) == {"s0.ns0.svc.cluster.local"}

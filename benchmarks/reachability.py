@@ -6,14 +6,15 @@ found on PATH or named by SLIPWAY_NCA; it gets the same manifests and is asked f
 
 import copy
 import dataclasses
+import math
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +28,33 @@ SIZES = (50, 100, 200, 400)
 LARGE = (1000, 5000)
 _CALLERS = (1, 7, 13)
 _PER_NAMESPACE = 10
-_PEER_TIMEOUT_S = 900
+_TIMEOUT_S = 3600
+# Installed programs have their bytecode compiled; a checkout has it after the first run, unless a shell forbids that.
+_ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 _SLIPWAY = str(Path(sys.executable).with_name("slipway"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Processor seconds and the most memory of one program from start to end."""
+
+    cpu_s: float
+    peak_mib: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commands:
+    """One size: three commands and the peer, None where it was not asked."""
+
+    matrix: Spent
+    question: Spent
+    difference: Spent
+    peer: Spent | None
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as long the peer takes for all pairs."""
+        return None if self.peer is None else self.peer.cpu_s / self.matrix.cpu_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,49 +157,108 @@ def figures(services: int) -> Figures:
     )
 
 
-def _command_s(argv: Sequence[str], *, exit_statuses: tuple[int, ...]) -> float:
-    """Return the processor seconds of a program; raises RuntimeError when it ends otherwise."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(argv, capture_output=True, timeout=_PEER_TIMEOUT_S, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode not in exit_statuses:
-        raise RuntimeError(f"{argv[0]}: exit status {done.returncode}: {done.stderr.decode(errors='replace')[-500:]}")
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def _command_s(argv: Sequence[str], *, exit_statuses: tuple[int, ...]) -> Spent:
+    """Return what a program takes; raises RuntimeError when it ends otherwise."""
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_ENVIRONMENT)
+    timer = threading.Timer(_TIMEOUT_S, process.kill)
+    timer.start()
+    _, status, used = os.wait4(process.pid, 0)
+    timer.cancel()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in exit_statuses:
+        raise RuntimeError(f"{' '.join(argv)}: exit status {process.returncode}")
+    return Spent(cpu_s=used.ru_utime + used.ru_stime, peak_mib=used.ru_maxrss // 1024)
 
 
-def _beside(services: int, peer: str | None) -> tuple[float, float, float | None]:
-    """Return the seconds of `slipway matrix`, `slipway can-i` and the peer, each from cold on the same folder."""
-    with tempfile.TemporaryDirectory(prefix="slipway-bench-") as folder:
-        Path(folder, "mesh.yaml").write_text(canonical.manifests_to_yaml(manifests(services)))
-        matrix_s = _command_s([_SLIPWAY, "matrix", f"{folder}/"], exit_statuses=(0,))
+def _written(items: Iterable[Manifest], folder: Path) -> str:
+    """Write manifests as one file per namespace, as teams keep them; return the folder as a source."""
+    files: dict[str, list[Manifest]] = {}
+    for item in items:
+        files.setdefault(item.namespace or item.name, []).append(item)
+    folder.mkdir()
+    for name, found in files.items():
+        (folder / f"{name}.yaml").write_text(canonical.manifests_to_yaml(found))
+    return f"{folder}/"
+
+
+def _beside(services: int, peer: str | None) -> Commands:
+    """Return what the commands and the peer take, each from cold on the same folder."""
+    items = manifests(services)
+    with tempfile.TemporaryDirectory(prefix="slipway-bench-") as found:
+        before, after = _written(items, Path(found, "before")), _written(_changed(items), Path(found, "after"))
         words = ["--from", "ns0/s1", "--to", "ns0/s0", "--path", "/api/x"]
-        question_s = _command_s([_SLIPWAY, "can-i", f"{folder}/", *words], exit_statuses=(0,))
-        peer_s = (
-            None
+        return Commands(
+            matrix=_command_s([_SLIPWAY, "matrix", before], exit_statuses=(0,)),
+            question=_command_s([_SLIPWAY, "can-i", before, *words], exit_statuses=(0,)),
+            difference=_command_s([_SLIPWAY, "diff", before, after], exit_statuses=(1,)),
+            peer=None
             if peer is None
-            else _command_s([peer, "--connectivity", "--resource_list", folder], exit_statuses=(0,))
+            else _command_s([peer, "--connectivity", "--resource_list", before], exit_statuses=(0,)),
         )
-    return matrix_s, question_s, peer_s
+
+
+def _exponent(first: tuple[int, float], last: tuple[int, float]) -> float:
+    """Return the power of the size with which seconds grow between two measurements."""
+    return math.log(last[1] / first[1]) / math.log(last[0] / first[0])
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print both tables, each followed by what is wanted and what was found."""
     peer = os.environ.get("SLIPWAY_NCA") or shutil.which("nca")
-    shown = console.Console()
+    shown = console.Console(width=110)
+    _command_s([_SLIPWAY, "--version"], exit_statuses=(0,))  # the modules' bytecode, which installing leaves behind
+    _print_commands(shown, peer)
+    _print_library(shown)
+
+
+def _print_commands(shown: console.Console, peer: str | None) -> None:
+    columns = (
+        "services",
+        "slipway matrix",
+        "peak MiB",
+        "slipway can-i",
+        "slipway diff",
+        "nca --connectivity",
+        "ratio",
+    )
     beside = table.Table(title="Commands from cold on the same YAML, processor seconds")
-    for title in ("services", "slipway matrix", "slipway can-i", "nca --connectivity", "ratio"):
+    for title in columns:
         beside.add_column(title, justify="right")
-    for services in SIZES:
-        matrix_s, question_s, peer_s = _beside(services, peer)
-        told = ("not installed", "") if peer_s is None else (f"{peer_s:.2f}", f"{peer_s / matrix_s:.0f}x")
-        beside.add_row(str(services), f"{matrix_s:.2f}", f"{question_s:.2f}", *told)
-    shown.print(beside)
-    alone = table.Table(title="The library alone, processor seconds")
-    for title in ("services", "read", "all pairs", "one question", "one difference", "calls", "peak MiB"):
-        alone.add_column(title, justify="right")
+    found: dict[int, Commands] = {}
     for services in (*SIZES, *LARGE):
-        item = figures(services)
-        peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        item = found[services] = _beside(services, peer if services in SIZES else None)
+        told = ("", "") if item.peer is None else (f"{item.peer.cpu_s:.2f}", f"{item.ratio:.0f}x")
+        seconds = (f"{spent.cpu_s:.2f}" for spent in (item.matrix, item.question, item.difference))
+        matrix_s, *others = seconds
+        beside.add_row(str(services), matrix_s, str(item.matrix.peak_mib), *others, *told)
+    shown.print(beside)
+    small, large = SIZES[-1], LARGE[0]
+    goals = table.Table("what", "wanted", "found")
+    ratio = found[small].ratio
+    goals.add_row(
+        f"matrix of {small} services beside nca", "100x", "not installed" if ratio is None else f"{ratio:.0f}x"
+    )
+    goals.add_row(f"matrix of {large} services", "2 s", f"{found[large].matrix.cpu_s:.2f} s")
+    goals.add_row(f"matrix of {LARGE[-1]} services", "30 s", f"{found[LARGE[-1]].matrix.cpu_s:.2f} s")
+    goals.add_row(f"memory of {LARGE[-1]} services", "300 MiB", f"{found[LARGE[-1]].matrix.peak_mib} MiB")
+    goals.add_row(f"can-i at {large} services", "0.5 s", f"{found[large].question.cpu_s:.2f} s")
+    goals.add_row(f"diff of two sets of {large} services", "1 s", f"{found[large].difference.cpu_s:.2f} s")
+    shown.print(goals)
+
+
+def _print_library(shown: console.Console) -> None:
+    alone = table.Table(title="The library alone, processor seconds")
+    for title in ("services", "read", "all pairs", "one question", "one difference", "calls"):
+        alone.add_column(title, justify="right")
+    found = [figures(services) for services in (*SIZES, *LARGE)]
+    for item in found:
         seconds = (item.read_s, item.matrix_s, item.question_s, item.difference_s)
-        alone.add_row(str(services), *(f"{value:.3f}" for value in seconds), str(item.calls), str(peak_mib))
+        alone.add_row(str(item.services), *(f"{value:.3f}" for value in seconds), str(item.calls))
     shown.print(alone)
+    first, last = (next(item for item in found if item.services == size) for size in (SIZES[-1], LARGE[-1]))
+    exponent = _exponent((first.services, first.matrix_s), (last.services, last.matrix_s))
+    shown.print(f"growth of all pairs from {first.services} to {last.services} services: exponent {exponent:.2f}")
+
+
+if __name__ == "__main__":
+    main()

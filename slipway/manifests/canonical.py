@@ -1,5 +1,6 @@
 """Manifests and rules as text: the same values always give the same bytes."""
 
+import functools
 import itertools
 import json
 import re
@@ -27,12 +28,15 @@ class _Dumper(yaml.CSafeDumper):
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    style = None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=_style(text))
+
+
+@functools.lru_cache(maxsize=100_000)
+def _style(text: str) -> str | None:
+    """Return how a text is written; keys and labels come again in every object."""
     if "\n" in text:
-        style = "|"
-    elif not _NEVER_QUOTED.fullmatch(text) or not _is_text_everywhere(text):
-        style = '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+        return "|"
+    return None if _NEVER_QUOTED.fullmatch(text) and _is_text_everywhere(text) else '"'
 
 
 def _is_text_everywhere(text: str) -> bool:
@@ -114,15 +118,16 @@ def rule_from_plain(known: Mapping[str, Any]) -> NsgRule:
     )
 
 
-def _json(value: Any) -> str:
+def _json(value: Any, *, indent: int | None = 2) -> str:
     try:
-        return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return json.dumps(value, sort_keys=True, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
     except TypeError as error:
         raise ValueError(str(error)) from error
 
 
 def _yaml(value: Any) -> str:
-    plain = json.loads(_json(value))  # tuples become lists, and what has no place in a manifest is refused
+    # Tuples become lists, and what has no place in a manifest is refused. Only without indent is this done in C.
+    plain = json.loads(_json(value, indent=None))
     return yaml.dump(
         plain, Dumper=_Dumper, sort_keys=True, allow_unicode=True, width=_UNLIMITED, default_flow_style=False
     )

@@ -1,11 +1,12 @@
 """What is answered: whether it is allowed, what decided, where, and what the client sees."""
 
-import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from slipway.reachability.choices import Choice
 
-class Outcome(enum.Enum):
+
+class Outcome(Choice):
     """``ALLOWED``: the request reaches the application called. ``UNKNOWN``: the objects do not say, see reasons."""
 
     ALLOWED = "allowed"
@@ -13,7 +14,7 @@ class Outcome(enum.Enum):
     UNKNOWN = "unknown"
 
 
-class Hop(enum.Enum):
+class Hop(Choice):
     """Where the decision falls, in the order in which a request passes."""
 
     SOURCE_SIDECAR = "source sidecar"
@@ -28,7 +29,7 @@ class Hop(enum.Enum):
     DESTINATION = "destination"
 
 
-class Seen(enum.Enum):
+class Seen(Choice):
     """What the client sees. ``ANSWER`` is the application's own; numbers are a proxy's answers over HTTP."""
 
     ANSWER = "the application's answer"
@@ -47,7 +48,7 @@ class Seen(enum.Enum):
     UNKNOWN = "unknown"
 
 
-class Transport(enum.Enum):
+class Transport(Choice):
     """How the last connection to the workload called is protected; ``NONE`` when there was none."""
 
     MUTUAL_TLS = "mTLS"
@@ -58,12 +59,15 @@ class Transport(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Key:
-    """An object: kind, namespace (empty for cluster-wide ones), name; ``origin`` is where it was read, or empty."""
+    """An object: kind, namespace (empty for cluster-wide ones), name; ``origin`` is where it was read, or empty.
+
+    The origin tells no two objects apart: one that moved to another file did not change.
+    """
 
     kind: str
     namespace: str
     name: str
-    origin: str = ""
+    origin: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         place = f"{self.namespace}/{self.name}" if self.namespace else self.name

@@ -13,7 +13,7 @@ from slipway.reachability.answers import Key, Outcome
 from slipway.reachability.callers import NOBODY, Callers, Some
 from slipway.reachability.conditions import Arrival
 from slipway.reachability.objects import AuthorizationPolicy, RequestAuthentication, Workload
-from slipway.reachability.world import World, selects
+from slipway.reachability.world import World
 
 _NAMED = 3  # policies in a reason
 
@@ -30,13 +30,17 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """The policies of one workload, compiled for one kind of filter chain; rules in Envoy's order."""
+    """The policies of one workload, compiled for one kind of filter chain; rules in Envoy's order.
+
+    ``by_sni`` tells that a rule reads the server name on the wire.
+    """
 
     custom: tuple[tuple[AuthorizationPolicy, int, conditions.Compiled], ...]
     deny: tuple[tuple[AuthorizationPolicy, int, conditions.Compiled], ...]
     allow: tuple[tuple[AuthorizationPolicy, int, conditions.Compiled], ...]
     allowing: tuple[AuthorizationPolicy, ...]
     tokens: tuple[RequestAuthentication, ...]
+    by_sni: bool
 
 
 class Authorization:
@@ -66,20 +70,21 @@ class Authorization:
             allow=_in_order(allow),
             allowing=tuple(allowing),
             tokens=tokens,
+            by_sni=any(rule.by_sni for _, _, rule in (*custom, *deny, *allow)),
         )
 
     def _policies(self, workload: Workload) -> Iterable[AuthorizationPolicy]:
         root = self._world.mesh.root_namespace
         for namespace in dict.fromkeys((root, workload.namespace)):
-            for policy in self._world.authorization_in.get(namespace, ()):
-                if not policy.targeted and selects(policy.selector, workload.labels):
+            for policy in self._world.authorization_for.of(namespace, workload.labels):
+                if not policy.targeted:
                     yield policy
 
     def _tokens(self, workload: Workload) -> Iterable[RequestAuthentication]:
         root = self._world.mesh.root_namespace
         for namespace in dict.fromkeys((root, workload.namespace)):
-            for item in self._world.request_authentications_in.get(namespace, ()):
-                if not item.targeted and item.rules and selects(item.selector, workload.labels):
+            for item in self._world.request_authentications_for.of(namespace, workload.labels):
+                if not item.targeted and item.rules:
                     yield item
 
     def _compiled(self, policy: AuthorizationPolicy, *, tcp: bool) -> tuple[conditions.Compiled, ...]:
@@ -90,6 +95,18 @@ class Authorization:
             )
             self._rules[policy.key, tcp] = found
         return found
+
+    def made_of(self, applied: Applied, arrival: Arrival | None) -> object:
+        """Return what the filters make of a request, whoever calls; None for one that Envoy refuses."""
+        if arrival is None or arrival.http is None:
+            return None
+        headers = sorted(arrival.http.headers.items())
+        rules = [
+            conditions.made_of(rule, arrival, self._callers)
+            for group in (applied.custom, applied.deny, applied.allow)
+            for _, _, rule in group
+        ]
+        return headers, _token(applied.tokens, arrival), rules
 
     def decide(self, applied: Applied, arrival: Arrival, mask: int) -> list[tuple[int, Verdict]]:
         """Return what the filters decide for the callers of ``mask``: every one of them in exactly one part."""

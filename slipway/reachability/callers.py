@@ -53,6 +53,8 @@ NOBODY = Some(must=0, may=0)
 class Callers:
     """A fixed list of callers; bit ``n`` of a mask is caller ``n``. Comparisons are remembered.
 
+    ``all`` are the callers of ``everybody``, surely; what holds for all of them is this very object.
+
     Callers without a known address are pods: they come from ``pod_network``, when that is known.
     """
 
@@ -60,6 +62,7 @@ class Callers:
         self._pod_network = ipaddress.ip_network(pod_network) if pod_network else None
         self.list = tuple(callers)
         self.everybody = (1 << len(self.list)) - 1
+        self.all = Some(must=self.everybody, may=self.everybody)
         by_identity: dict[str, int] = defaultdict(int)
         by_address: dict[str, int] = defaultdict(int)
         self.unplaced = 0

@@ -58,12 +58,18 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """A rule as lists of alternatives; ``dropped`` tells a rule that istiod leaves out."""
+    """A rule as lists of alternatives; ``dropped`` tells a rule that istiod leaves out.
+
+    ``by_header`` tells one whose conditions read headers, and so whatever of a request there is; ``by_sni`` one that
+    reads the server name on the wire.
+    """
 
     sources: tuple[tuple[Field, ...], ...] = ()
     operations: tuple[tuple[Field, ...], ...] = ()
     dropped: bool = False
     unmodelled: bool = False
+    by_header: bool = False
+    by_sni: bool = False
 
 
 class _RefusedError(Exception):
@@ -86,7 +92,11 @@ def compiled(rule: Rule, *, policy: AuthorizationPolicy, tcp: bool, mesh: MeshCo
     except _RefusedError:
         return Compiled(dropped=True)
     return Compiled(
-        sources=sources or (from_shared,), operations=operations or (to_shared,), unmodelled=bool(rule.unmodelled)
+        sources=sources or (from_shared,),
+        operations=operations or (to_shared,),
+        unmodelled=bool(rule.unmodelled),
+        by_header=any(key.startswith("request.headers") for key, _ in rule.conditions),
+        by_sni=any(key == "connection.sni" for key, _ in rule.conditions),
     )
 
 
@@ -99,29 +109,48 @@ def matching(rule: Compiled, arrival: Arrival, callers: Callers, *, token: bool)
         return NOBODY
     if rule.unmodelled:
         return Some(must=0, may=callers.everybody)
-    return operation & _any(rule.sources, arrival, callers, token)
+    return _both(operation, _any(rule.sources, arrival, callers, token), callers)
+
+
+def made_of(rule: Compiled, arrival: Arrival, callers: Callers) -> object:
+    """Return what the rule makes of a request, whoever calls: the same for requests that it does not tell apart."""
+    if rule.by_header:
+        return arrival.http
+    return None if rule.dropped else _any(rule.operations, arrival, callers, False)  # noqa: FBT003 - no token there
 
 
 def _any(alternatives: tuple[tuple[Field, ...], ...], arrival: Arrival, callers: Callers, token: bool) -> Some:
     found = NOBODY
-    everybody = Some(must=callers.everybody, may=callers.everybody)
     for fields in alternatives:
-        held = everybody
+        held = callers.all
         for item in fields:
             if item.positive is not None:
-                held &= _either(item.positive, arrival, callers, token)
+                held = _both(held, _either(item.positive, arrival, callers, token), callers)
             if item.negative is not None:
-                held &= _either(item.negative, arrival, callers, token).other_than(callers.everybody)
+                refused = _either(item.negative, arrival, callers, token)
+                held = _both(held, refused.other_than(callers.everybody), callers)
             if not held.may:
                 break
+        if held is callers.all:
+            return held
         found = held if found is NOBODY else found | held
     return found
 
 
+def _both(first: Some, second: Some, callers: Callers) -> Some:
+    """Return ``first & second``, without a new value where one of them holds for all callers."""
+    if first is callers.all:
+        return second
+    return first if second is callers.all else first & second
+
+
 def _either(tests: tuple[Test, ...], arrival: Arrival, callers: Callers, token: bool) -> Some:
-    found = tests[0](arrival, callers, token)
-    for test in tests[1:]:
-        found |= test(arrival, callers, token)
+    found = NOBODY
+    for test in tests:
+        held = test(arrival, callers, token)
+        if held is callers.all:
+            return held
+        found = held if found is NOBODY else found | held
     return found
 
 
@@ -238,7 +267,7 @@ def _doubtful(_arrival: Arrival, callers: Callers, _token: bool) -> Some:
 
 
 def _whole(holds: bool, callers: Callers) -> Some:
-    return Some(must=callers.everybody, may=callers.everybody) if holds else NOBODY
+    return callers.all if holds else NOBODY
 
 
 def _port(value: str) -> Test:

@@ -1,6 +1,6 @@
 """One question, one answer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from slipway.reachability.answers import Answer, Hop, Outcome, Seen
 from slipway.reachability.callers import Caller, Callers
@@ -28,18 +28,35 @@ class UnknownNameError(Exception):
 
 def decide(world: World, question: Question) -> Answer:
     """Return the answer to ``question``; raises UnknownNameError for a workload that the world does not have."""
-    if world.mesh.unmodelled:
-        settings = ", ".join(world.mesh.unmodelled)
-        return unknown(Hop.SOURCE_SIDECAR, f"settings of the mesh are not modelled: {settings}")
-    callers = Callers([caller_of(world, question.source)], pod_network=world.pod_network)
-    outbound = Outbound(world, callers)
+    (found,) = each(world, question.source, [question])
+    return found
+
+
+def each(world: World, source: Named | Plain | Outside, questions: Iterable[Question]) -> list[Answer]:
+    """Return the answers to questions of one source, in their order; raises as :func:`decide`."""
+    odd = unmodelled(world)
+    if odd is not None:
+        return [odd for _ in questions]
+    outbound = Outbound(world, Callers([caller_of(world, source)], pod_network=world.pod_network))
+    return [_decided(world, question, outbound) for question in questions]
+
+
+def unmodelled(world: World) -> Answer | None:
+    """Return the answer to every question where settings of the mesh are not modelled, None where they are."""
+    if not world.mesh.unmodelled:
+        return None
+    settings = ", ".join(world.mesh.unmodelled)
+    return unknown(Hop.SOURCE_SIDECAR, f"settings of the mesh are not modelled: {settings}")
+
+
+def _decided(world: World, question: Question, outbound: Outbound) -> Answer:
     namespace = question.source.namespace if isinstance(question.source, Named) else ""
     dialled = dial(world, question, namespace=namespace)
     request = request_of(question, dialled)
     if isinstance(question.source, Outside):
         split = _from_outside(world, question.source, outbound, dialled, request)
     else:
-        split = outbound.send(dialled, request, callers.everybody)
+        split = outbound.send(dialled, request, 1)
     (_, found), *others = split
     if others:
         return answer(Outcome.UNKNOWN, Hop.SOURCE_SIDECAR, "two answers for one caller: a bug of the analyser")

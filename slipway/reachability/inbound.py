@@ -4,13 +4,13 @@ Source: istio 1.29.1 pilot/pkg/networking/core/filterchain_options.go (which cha
 listener_inbound.go (ports without a Service meet the same modes on sniffing chains).
 """
 
-import enum
 from typing import Protocol
 
 from slipway.reachability import mutual_tls, paths, places, registry, security_groups
 from slipway.reachability.answers import Answer, Decider, Hop, Key, Outcome, Seen, Transport
 from slipway.reachability.authorization import Applied, Authorization, Verdict
 from slipway.reachability.callers import Callers, Some
+from slipway.reachability.choices import Choice
 from slipway.reachability.conditions import Arrival
 from slipway.reachability.network import REFUSAL, NetworkPolicies
 from slipway.reachability.objects import Mtls, Proxy, Workload
@@ -19,6 +19,7 @@ from slipway.reachability.questions import Application
 from slipway.reachability.registry import Port, Registry, Target
 from slipway.reachability.request import Http, Request
 from slipway.reachability.split import Split, answer, joined, possible, unknown
+from slipway.reachability.walks import Walk
 from slipway.reachability.world import World, selects
 
 # Never captured inbound: SSH on machines apart, these are the agent's and Envoy's own ports.
@@ -26,7 +27,7 @@ from slipway.reachability.world import World, selects
 _UNCAPTURED = frozenset({15006, 15008, 15020, 15021, 15090})
 
 
-class Wire(enum.Enum):
+class Wire(Choice):
     """What is spoken on the connection to the workload."""
 
     MUTUAL_TLS = "mTLS of the mesh"
@@ -34,7 +35,7 @@ class Wire(enum.Enum):
     PLAINTEXT = "plaintext"
 
 
-class Way(enum.Enum):
+class Way(Choice):
     """What carried the request there: it shapes what the client sees of a refusal."""
 
     DIRECT = "direct"
@@ -70,7 +71,7 @@ class AtGateway(Protocol):
 
 
 class Inbound:
-    """Decides for one world and one list of callers."""
+    """Decides for one world and one list of callers; ``walk`` is that of the request under way."""
 
     def __init__(self, world: World, callers: Callers, known: Registry, gateways: AtGateway) -> None:
         self._world = world
@@ -89,6 +90,7 @@ class Inbound:
             and world.workloads[caller.workload].name in world.nsg
         ]
         self._authorization = Authorization(world, callers)
+        self.walk = Walk()
 
     def arrive(self, target: Target, wire: Wire, way: Way, request: Request, mask: int) -> Split:
         """Return what happens to the callers of ``mask`` on their way to an endpoint, and there."""
@@ -106,6 +108,7 @@ class Inbound:
         """Return whether the gateway that an endpoint is takes such a connection."""
         if target.workload is None:
             return False
+        self.walk.keep_alone()
         return self._gateways.listens(target.workload, target.port, wire=wire, request=request)
 
     def _leave(self, target: Target, way: Way, mask: int) -> tuple[Split, int]:
@@ -115,6 +118,8 @@ class Inbound:
         split: Split = []
         rest = mask
         for passage in self._networks.out_of(workload, place, target.port, mask):
+            if passage.through.must == passage.callers:
+                continue
             split += self._stopped(passage.through, passage.key, passage.callers, Hop.SOURCE_NETWORK_POLICY, way)
             rest &= ~(passage.callers & ~passage.through.must)
         for index, own in self._guarded:
@@ -169,6 +174,7 @@ class Inbound:
             reason = f"{found} changes the proxy of {workload.key} in ways that are not modelled"
             return [(mask, unknown(Hop.DESTINATION_SIDECAR, reason, key=found))]
         if workload.proxy is Proxy.GATEWAY:
+            self.walk.keep_alone()
             return self._gateways.arrive(self, index, port, wire=wire, way=way, request=request, mask=mask)
         modes, known, sidecar = self._known(index, port)
         if known.own_tls:
@@ -249,19 +255,28 @@ class Inbound:
         if applied is None:
             applied = self._authorization.applied(workload, tcp=tcp)
             self._applied[workload.key, tcp] = applied
-        path = paths.normalized(http.path, self._world.mesh.normalization) if http is not None else ""
-        if path is None:
+
+        def arrived(sent: Http | None) -> Arrival | None:
+            path = paths.normalized(sent.path, self._world.mesh.normalization) if sent is not None else ""
+            if path is None:
+                return None
+            return Arrival(
+                port=port,
+                authenticated=authenticated,
+                http=sent,
+                path=path,
+                sni=request.outer_sni if wire is not Wire.PLAINTEXT else "",
+                addresses=workload.addresses,
+                client_unknown=bool(request.forwarded),
+            )
+
+        arrival = arrived(http)
+        if http is not None:
+            place = (workload.key, port, wire if applied.by_sni else None)
+            self.walk.note(place, lambda sent: self._authorization.made_of(applied, arrived(sent)), http)
+        if arrival is None:
             reason = "Envoy refuses the path of the request"
             return [(mask, Verdict(outcome=Outcome.DENIED, object=None, rule=None, reason=reason))]
-        arrival = Arrival(
-            port=port,
-            authenticated=authenticated,
-            http=http,
-            path=path,
-            sni=request.outer_sni if wire is not Wire.PLAINTEXT else "",
-            addresses=workload.addresses,
-            client_unknown=bool(request.forwarded),
-        )
         return self._authorization.decide(applied, arrival, mask)
 
 

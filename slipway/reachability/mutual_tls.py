@@ -5,12 +5,11 @@ pilot/pkg/model/authentication.go. The oldest policy wins where several could; m
 that differ leave the mode open.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from slipway.reachability.answers import Key
 from slipway.reachability.objects import Mtls, PeerAuthentication, Workload
-from slipway.reachability.world import World, selects
+from slipway.reachability.world import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +25,11 @@ _DEFAULT = Mode(mode=Mtls.PERMISSIVE, object=None)
 
 def modes(world: World, workload: Workload, port: int) -> tuple[Mode, ...]:
     """Return the mode at a workload's port; several when policies of one scope differ. Never ``UNSET``."""
-    namespace = world.peer_authentications_in.get(workload.namespace, [])
-    own = workload.namespace != world.mesh.root_namespace
-    meshwide = _unselected(world.peer_authentications_in.get(world.mesh.root_namespace, []))
-    parents = _stated(meshwide, (_DEFAULT,))
-    if not own:
+    parents = namespace_mode(world, workload.namespace)
+    if workload.namespace == world.mesh.root_namespace:
         return parents
-    parents = _stated(_unselected(namespace), parents)
-    selected = [item for item in namespace if item.selector and selects(item.selector, workload.labels)]
+    applying = world.peer_authentications_for.of(workload.namespace, workload.labels)
+    selected = [item for item in applying if item.selector]
     if not selected:
         return parents
     found: list[Mode] = []
@@ -49,14 +45,10 @@ def namespace_mode(world: World, namespace: str) -> tuple[Mode, ...]:
 
     Source: istio 1.29.1 pilot/pkg/model/push_context.go, BestEffortInferServiceMTLSMode.
     """
-    parents = _stated(_unselected(world.peer_authentications_in.get(world.mesh.root_namespace, [])), (_DEFAULT,))
+    parents = _stated(world.peer_authentications_for.of(world.mesh.root_namespace, {}), (_DEFAULT,))
     if namespace == world.mesh.root_namespace:
         return parents
-    return _stated(_unselected(world.peer_authentications_in.get(namespace, [])), parents)
-
-
-def _unselected(items: Iterable[PeerAuthentication]) -> list[PeerAuthentication]:
-    return [item for item in items if not item.selector]
+    return _stated(world.peer_authentications_for.of(namespace, {}), parents)
 
 
 def _stated(items: list[PeerAuthentication], parents: tuple[Mode, ...]) -> tuple[Mode, ...]:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from slipway.reachability.answers import Key
+from slipway.reachability.choices import Choice
 
 
-class Proxy(enum.Enum):
+class Proxy(Choice):
     """What stands before an application. ``UNKNOWN``: ambient mode, or a kind of injection that is not modelled."""
 
     SIDECAR = "sidecar"
@@ -16,7 +17,7 @@ class Proxy(enum.Enum):
     UNKNOWN = "unknown"
 
 
-class Protocol(enum.Enum):
+class Protocol(Choice):
     """What a port declares, as far as istiod treats it differently; ``UNDECLARED`` is sniffed."""
 
     HTTP = "http"

@@ -6,6 +6,7 @@ of a port; a fallback that passes or blocks), tls.go, and pilot/pkg/networking/u
 
 import functools
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from slipway.reachability.answers import Hop, Key, Outcome, Seen
@@ -41,6 +42,7 @@ from slipway.reachability.routing import (
 from slipway.reachability.scopes import Scope, Scopes
 from slipway.reachability.split import Split, answer, joined, possible, unknown
 from slipway.reachability.strings import host_covers
+from slipway.reachability.walks import Walk
 from slipway.reachability.world import World
 
 _SIDECARS = frozenset({MESH})
@@ -129,6 +131,20 @@ class Outbound:
         split += self.direct(dialled, request, bare, Way.DIRECT) if bare else []
         split += self._proxied(dialled, request, proxied) if proxied else []
         return joined(split)
+
+    def send_each(self, dialled: Dialled, requests: Iterable[Request], mask: int) -> list[Split]:
+        """Return what happens to each request; those that nobody on the way tells apart share one walk."""
+        walks: list[tuple[Walk, Split]] = []
+        found: list[Split] = []
+        for request in requests:
+            http = request.http
+            split = None if http is None else next((split for walk, split in walks if walk.fits(http)), None)
+            if split is None:
+                self.inbound.walk = Walk()
+                split = self.send(dialled, request, mask)
+                walks.append((self.inbound.walk, split))
+            found.append(split)
+        return found
 
     def _taken(self, index: int, dialled: Dialled) -> bool | None:
         caller = self._callers.list[index]
@@ -433,6 +449,7 @@ class Outbound:
         way: Way,
     ) -> tuple[Split, int]:
         """Return what the chosen routes do, and the callers that take none."""
+        self.inbound.walk.keep_alone()
         split: Split = []
         rest = mask
         for item in chosen:

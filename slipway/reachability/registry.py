@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from slipway.reachability.objects import Protocol, Service, ServicePort, Sidecar, Workload
-from slipway.reachability.world import World, selects
+from slipway.reachability.world import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +126,9 @@ def sidecar_of(world: World, workload: Workload) -> Sidecar | None:
     Source: istio 1.29.1 pilot/pkg/model/push_context.go, doGetSidecarScope: with a selector first, then the
     namespace's, then the root namespace's without a selector.
     """
-    for item in world.sidecars_in.get(workload.namespace, ()):
-        if selects(item.selector, workload.labels):
-            return item
+    own = world.sidecars_for.of(workload.namespace, workload.labels)
+    if own:
+        return own[0]
     if workload.namespace == world.mesh.root_namespace:
         return None
-    root = world.sidecars_in.get(world.mesh.root_namespace, ())
-    return next((item for item in root if not item.selector), None)
+    return next(iter(world.sidecars_for.of(world.mesh.root_namespace, {})), None)

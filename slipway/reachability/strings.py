@@ -1,12 +1,13 @@
 """Comparisons of texts as istiod writes them for Envoy."""
 
-import enum
 import functools
 import re
 from dataclasses import dataclass
 
+from slipway.reachability.choices import Choice
 
-class Shape(enum.Enum):
+
+class Shape(Choice):
     """How a text is compared; ``PRESENT`` takes any value, ``NEVER`` none."""
 
     EXACT = "exact"

@@ -5,16 +5,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from slipway.reachability import classes, entrances, inbound
-from slipway.reachability.answers import Answer, Hop, Outcome
+from slipway.reachability.answers import Answer, Outcome
 from slipway.reachability.callers import Caller, Callers, members
-from slipway.reachability.deciding import caller_at, decide, default_host, named
+from slipway.reachability.deciding import caller_at, decide, default_host, each, named, unmodelled
 from slipway.reachability.objects import Protocol, Proxy, Service, ServicePort, VirtualService
 from slipway.reachability.outbound import Dialled, Outbound
 from slipway.reachability.questions import Application, Host, Outside, Question, Workload
 from slipway.reachability.request import Http, Request
-from slipway.reachability.split import Split, unknown
 from slipway.reachability.visibility import most_specific
-from slipway.reachability.world import World, selects
+from slipway.reachability.world import World
 
 OUTSIDE = "(outside)"  # a client outside, through a gateway
 PLAINTEXT = "(no proxy)"  # a pod that the world does not know, without certificate
@@ -137,8 +136,9 @@ def _attached(world: World, index: int) -> classes.Patterns:
     if workload.proxy not in _POLICED:
         return classes.NONE
     spaces = dict.fromkeys((world.mesh.root_namespace, workload.namespace))
-    policies = (policy for space in spaces for policy in world.authorization_in.get(space, ()))
-    return classes.of_policies(policy for policy in policies if selects(policy.selector, workload.labels))
+    return classes.of_policies(
+        policy for space in spaces for policy in world.authorization_for.of(space, workload.labels)
+    )
 
 
 def computed(
@@ -164,6 +164,7 @@ def computed(
     present = sum(1 << index for index, name in enumerate(sources) if name in positions)
     stranger = sum(1 << index for index, name in enumerate(sources) if name == PLAINTEXT)
     outbound = Outbound(world, callers)
+    odd = unmodelled(world)
     rows: list[Row] = []
     for key, (service, port) in sorted(destinations(world).items(), key=lambda item: item[0]):
         if only is not None and key.host not in only:
@@ -172,43 +173,35 @@ def computed(
         mask = present | stranger if meshed else present
         dialled = Dialled(name=key.host, port=key.port, services=tuple(world.services_by_host[key.host]))
         if port.protocol in {Protocol.HTTP, Protocol.UNDECLARED}:
-            for kind in classes.kinds(compared.get(key, classes.NONE)):
-                request = _http(kind, key)
-                rows.append(
-                    _row(world, key, kind.label, outbound=outbound, dialled=dialled, request=request, mask=mask)
-                )
-            continue
-        application = inbound.application_of(port.protocol)
-        sni = key.host if application is Application.TLS else ""
-        request = Request(application=application, http=None, sni=sni)
-        rows.append(_row(world, key, "", outbound=outbound, dialled=dialled, request=request, mask=mask))
+            kinds = classes.kinds(compared.get(key, classes.NONE))
+            labels, requests = [kind.label for kind in kinds], [_http(kind, key) for kind in kinds]
+        else:
+            application = inbound.application_of(port.protocol)
+            sni = key.host if application is Application.TLS else ""
+            labels, requests = [""], [Request(application=application, http=None, sni=sni)]
+        splits = outbound.send_each(dialled, requests, mask) if odd is None else [[(mask, odd)]] * len(requests)
+        rows += [
+            Row(destination=key, kind=label, parts=tuple(split)) for label, split in zip(labels, splits, strict=True)
+        ]
     if OUTSIDE in sources:
         rows += _ways_in(world, 1 << sources.index(OUTSIDE), compared)
     return Matrix(sources=tuple(sources), rows=tuple(rows))
 
 
 def _ways_in(world: World, mask: int, compared: Mapping[Destination, classes.Patterns]) -> Iterable[Row]:
+    asked: list[tuple[Destination, classes.Kind | None, Question]] = []
     for (namespace, host, port), (_, server) in sorted(entrances.opened(world).items(), key=lambda item: item[0]):
         key = Destination(namespace=namespace, host=host, port=port, entrance=True)
         kinds = classes.kinds(compared[key]) if key in compared else (None,)
-        for kind in kinds:
-            found = decide(world, entrances.question(host, server, kind))
-            yield Row(destination=key, kind=kind.label if kind else "", parts=((mask, found),))
+        asked += [(key, kind, entrances.question(host, server, kind)) for kind in kinds]
+    answers = each(world, Outside(), [question for *_, question in asked])
+    for (key, kind, _), found in zip(asked, answers, strict=True):
+        yield Row(destination=key, kind=kind.label if kind else "", parts=((mask, found),))
 
 
 def _http(kind: classes.Kind, key: Destination) -> Request:
     http = Http(method=kind.method, path=kind.path, host=default_host(key.host, key.port), headers=dict(kind.headers))
     return Request(application=Application.HTTP, http=http)
-
-
-def _row(
-    world: World, key: Destination, kind: str, *, outbound: Outbound, dialled: Dialled, request: Request, mask: int
-) -> Row:
-    split: Split = outbound.send(dialled, request, mask)
-    if world.mesh.unmodelled:
-        settings = ", ".join(world.mesh.unmodelled)
-        split = [(mask, unknown(Hop.SOURCE_SIDECAR, f"settings of the mesh are not modelled: {settings}"))]
-    return Row(destination=key, kind=kind, parts=tuple(split))
 
 
 def decide_kinds(world: World, question: Question) -> list[tuple[str, Answer]]:
@@ -234,10 +227,10 @@ def decide_kinds(world: World, question: Question) -> list[tuple[str, Answer]]:
         compared |= item if key.port == question.port else classes.NONE
     if not known or compared == classes.NONE:
         return [("", decide(world, question))]
-    found: list[tuple[str, Answer]] = []
-    for kind in classes.kinds(compared):
-        asked = dataclasses.replace(
-            question, method=kind.method, path=kind.path, headers=(*question.headers, *kind.headers)
-        )
-        found.append((kind.label, decide(world, asked)))
-    return found
+    kinds = classes.kinds(compared)
+    asked = [
+        dataclasses.replace(question, method=kind.method, path=kind.path, headers=(*question.headers, *kind.headers))
+        for kind in kinds
+    ]
+    answers = each(world, question.source, asked)
+    return [(kind.label, found) for kind, found in zip(kinds, answers, strict=True)]

@@ -22,6 +22,7 @@ from slipway.reachability.objects import (
     VirtualService,
     Workload,
 )
+from slipway.reachability.selectors import Selectors, selects
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -114,25 +115,24 @@ class World:
         return {address: item for item in self.services for address in item.addresses}
 
     @functools.cached_property
-    def peer_authentications_in(self) -> dict[str, list[PeerAuthentication]]:
-        """PeerAuthentications by namespace."""
-        return _grouped((item.namespace, item) for item in self.peer_authentications)
+    def peer_authentications_for(self) -> Selectors[PeerAuthentication]:
+        """PeerAuthentications by namespace and labels."""
+        return Selectors(self.peer_authentications)
 
     @functools.cached_property
-    def authorization_in(self) -> dict[str, list[AuthorizationPolicy]]:
-        """AuthorizationPolicies by namespace."""
-        return _grouped((item.namespace, item) for item in self.authorization_policies)
+    def authorization_for(self) -> Selectors[AuthorizationPolicy]:
+        """AuthorizationPolicies by namespace and labels."""
+        return Selectors(self.authorization_policies)
 
     @functools.cached_property
-    def request_authentications_in(self) -> dict[str, list[RequestAuthentication]]:
-        """RequestAuthentications by namespace."""
-        return _grouped((item.namespace, item) for item in self.request_authentications)
+    def request_authentications_for(self) -> Selectors[RequestAuthentication]:
+        """RequestAuthentications by namespace and labels."""
+        return Selectors(self.request_authentications)
 
     @functools.cached_property
-    def sidecars_in(self) -> dict[str, list[Sidecar]]:
-        """Sidecars by namespace, those with a selector first."""
-        ordered = sorted(self.sidecars, key=lambda item: not item.selector)
-        return _grouped((item.namespace, item) for item in ordered)
+    def sidecars_for(self) -> Selectors[Sidecar]:
+        """Sidecars by namespace and labels, those with a selector first."""
+        return Selectors(sorted(self.sidecars, key=lambda item: not item.selector))
 
     @functools.cached_property
     def network_policies_in(self) -> dict[str, list[NetworkPolicy]]:
@@ -159,11 +159,6 @@ class World:
         lists = [self.workloads_by_label.get((namespace, key, value), []) for key, value in selector.items()]
         shortest = min(lists, key=len)
         return [index for index in shortest if selects(selector, self.workloads[index].labels)]
-
-
-def selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
-    """Return whether ``labels`` hold every entry of ``selector``."""
-    return all(labels.get(key) == value for key, value in selector.items())
 
 
 def _grouped(pairs: Iterable[tuple[_K, _V]]) -> dict[_K, list[_V]]:

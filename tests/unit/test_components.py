@@ -11,7 +11,7 @@ from components import environment
 from components.istio import charts
 from components.lab import platform
 from policies.bundles import bundle as bundles
-from policies.bundles import compiler
+from policies.bundles import compiler, surroundings
 from slipway.mesh import loader
 from slipway.world import files
 
@@ -41,6 +41,7 @@ class Graph:
         self.calls = tuple(recorder.calls)
         self.registered = {item.name: item for item in recorder.registered}
         self.requests = {request.name: request for request in monitor.requests}
+        self.outputs = dict(monitor.outputs)
 
     def before(self, name: str) -> set[str]:
         """Return the names of everything that is created before ``name``, directly or not."""
@@ -61,6 +62,11 @@ class RecordingMonitor(mocks.MockMonitor):
     def __init__(self, recorder: Recorder) -> None:
         super().__init__(recorder)
         self.requests: list = []
+        self.outputs: dict = {}
+
+    def RegisterResourceOutputs(self, request):  # noqa: N802 - the protocol's name
+        self.outputs[request.urn.rsplit("::", 1)[-1]] = request.outputs
+        return super().RegisterResourceOutputs(request)
 
     def RegisterResource(self, request):  # noqa: N802 - the protocol's name
         self.requests.append(request)
@@ -155,6 +161,13 @@ def test_no_resource_takes_a_kubeconfigs_content_or_a_key(graph):
 
 def test_components_ask_the_engine_for_nothing(graph):
     assert graph.calls == ()
+
+
+def test_the_environment_keeps_what_the_next_preview_compares(graph, compiled):
+    text = surroundings.emit_surroundings(load(), compiled).to_json()
+    assert graph.outputs["lab"][environment.ACCESS] == text
+    for part in ("PRIVATE KEY", "cloud-config", "token"):
+        assert part not in text
 
 
 def test_a_declared_namespace_is_never_deleted(graph):

@@ -1,7 +1,6 @@
 """The objects of a running cluster as manifests, without what only its API server writes into metadata."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from slipway.manifests.manifest import Manifest
 from slipway.world import kubernetes
@@ -26,18 +25,7 @@ def read(
             if error.status != _NOT_FOUND:
                 raise
             continue
-        found += [_manifest(asked, body) for body in bodies if "deletionTimestamp" not in body["metadata"]]
+        named = {"apiVersion": api_version, "kind": kind}  # the items of a list do not repeat them
+        kept = [body for body in bodies if "deletionTimestamp" not in body["metadata"]]
+        found += [Manifest.from_dict({**body, **named}) for body in kept]
     return tuple(found)
-
-
-def _manifest(kind: kubernetes.Kind, body: Mapping[str, Any]) -> Manifest:
-    metadata = body["metadata"]
-    return Manifest(
-        api_version=kind.api_version,
-        kind=kind.kind,
-        name=metadata.get("name", ""),
-        namespace=metadata.get("namespace", ""),
-        labels=metadata.get("labels") or {},
-        annotations=metadata.get("annotations") or {},
-        body={key: value for key, value in body.items() if key not in {"apiVersion", "kind", "metadata"}},
-    )

@@ -31,6 +31,7 @@ class Graph:
         self.registered = {item.name: item for item in recorder.registered}
         self.all = tuple(recorder.registered)
         self.requests = {request.name: request for request in monitor.requests}
+        self.outputs = dict(monitor.outputs)
         self._by_key = {(request.type, request.name): request for request in monitor.requests}
 
     def request(self, item: mocks.MockResourceArgs):
@@ -61,6 +62,11 @@ class RecordingMonitor(mocks.MockMonitor):
     def __init__(self, recorder: Recorder) -> None:
         super().__init__(recorder)
         self.requests: list = []
+        self.outputs: dict = {}
+
+    def RegisterResourceOutputs(self, request):  # noqa: N802 - the protocol's name
+        self.outputs[request.urn.rsplit("::", 1)[-1]] = request.outputs
+        return super().RegisterResourceOutputs(request)
 
     def RegisterResource(self, request):  # noqa: N802 - the protocol's name
         self.requests.append(request)

@@ -9,7 +9,7 @@ from components import environment
 from components.istio import charts
 from components.lab import platform
 from policies.bundles import bundle as bundles
-from policies.bundles import compiler
+from policies.bundles import compiler, surroundings
 from slipway.mesh import loader
 from slipway.world import files
 
@@ -99,6 +99,13 @@ def test_no_resource_takes_a_kubeconfigs_content_or_a_key(graph):
 
 def test_components_ask_the_engine_for_nothing(graph):
     assert graph.calls == ()
+
+
+def test_the_environment_keeps_what_the_next_preview_compares(graph, compiled):
+    text = surroundings.emit_surroundings(load(), compiled).to_json()
+    assert graph.outputs["lab"][environment.ACCESS] == text
+    for part in ("PRIVATE KEY", "cloud-config", "token"):
+        assert part not in text
 
 
 def test_a_declared_namespace_is_never_deleted(graph):

@@ -31,8 +31,8 @@ def main() -> None:
     for warning in examined.diagnostics:
         pulumi.log.warn(render.text([warning]))
     access_preview.tell(mesh, bundle, file=os.environ.get("SLIPWAY_ACCESS_FILE"))
-    place = platforms.create(mesh, bundle=bundle, folder=STACKS, lab_instance=os.environ.get("SLIPWAY_LAB_INSTANCE"))
-    environment.Environment(name, environment.EnvironmentArgs(mesh=mesh, bundle=bundle, platform=place))
+    instance = os.environ.get("SLIPWAY_LAB_INSTANCE")
+    platforms.build(name, mesh, bundle=bundle, folder=STACKS, lab_instance=instance)
     for key, value in environment.outputs(mesh).items():
         pulumi.export(key, value)
 

@@ -31,8 +31,7 @@ def main() -> None:
     for warning in examined.diagnostics:
         pulumi.log.warn(render.text([warning]))
     access_preview.tell(mesh, bundle, file=os.environ.get("SLIPWAY_ACCESS_FILE"))
-    instance = os.environ.get("SLIPWAY_LAB_INSTANCE")
-    platforms.build(name, mesh, bundle=bundle, folder=STACKS, lab_instance=instance)
+    platforms.build(name, mesh, bundle=bundle, folder=STACKS, lab_instance=os.environ.get("SLIPWAY_LAB_INSTANCE"))
     for key, value in environment.outputs(mesh).items():
         pulumi.export(key, value)
 

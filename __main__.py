@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pulumi
 
-from components import access_preview, environment, platforms
+from components import access_preview, platforms
 from policies.bundles import compiler
 from slipway.diagnostics import DiagnosticsError, render
 from slipway.mesh import loader
@@ -31,9 +31,9 @@ def main() -> None:
     for warning in examined.diagnostics:
         pulumi.log.warn(render.text([warning]))
     access_preview.tell(mesh, bundle, file=os.environ.get("SLIPWAY_ACCESS_FILE"))
-    place = platforms.create(mesh, bundle=bundle, folder=STACKS, lab_instance=os.environ.get("SLIPWAY_LAB_INSTANCE"))
-    environment.Environment(name, environment.EnvironmentArgs(mesh=mesh, bundle=bundle, platform=place))
-    for key, value in {**environment.outputs(mesh), **place.outputs}.items():
+    instance = os.environ.get("SLIPWAY_LAB_INSTANCE")
+    outputs = platforms.build(name, mesh, bundle=bundle, folder=STACKS, lab_instance=instance)
+    for key, value in outputs.items():
         pulumi.export(key, value)
 
 

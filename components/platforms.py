@@ -1,19 +1,35 @@
 """From the declaration's platform to its component."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
 
-from components import platform
+from components import adopted, environment, platform
 from policies.bundles import bundle as bundles
 from slipway.mesh import model
+
+
+def build(
+    name: str, mesh: model.Mesh, *, bundle: bundles.Bundle, folder: Path, lab_instance: str | None
+) -> Mapping[str, pulumi.Input[object]]:
+    """Register everything of one environment and return its outputs; parameters and errors as for :func:`create`.
+
+    The platform ``existing`` is a cluster that runs Istio already: nothing is created but objects of the declaration.
+    """
+    if mesh.platform is model.PlatformKind.EXISTING:
+        adopted.AdoptedMesh(name, adopted.AdoptedMeshArgs(mesh=mesh, bundle=bundle))
+        return environment.outputs(mesh)
+    found = create(mesh, bundle=bundle, folder=folder, lab_instance=lab_instance)
+    environment.Environment(name, environment.EnvironmentArgs(mesh=mesh, bundle=bundle, platform=found))
+    return {**environment.outputs(mesh), **found.outputs}
 
 
 def create(mesh: model.Mesh, *, bundle: bundles.Bundle, folder: Path, lab_instance: str | None) -> platform.Platform:
     """Return the platform component of ``mesh``.
 
     ``folder`` holds the environment's file; ``lab_instance`` names the lab to use when it is not the environment's
-    own. Raises pulumi.RunError for a platform that this version cannot create.
+    own. Raises pulumi.RunError for the platform ``existing``, which is there.
     """
     # Each is imported only where it is used: Azure's SDK takes seconds, and the lab's needs what only Linux has.
     match mesh.platform:
@@ -29,4 +45,4 @@ def create(mesh: model.Mesh, *, bundle: bundles.Bundle, folder: Path, lab_instan
 
             return azure_platform.AzurePlatform("azure", azure_settings.read(mesh, bundle=bundle, folder=folder))
         case model.PlatformKind.EXISTING:
-            raise pulumi.RunError("platform existing cannot be created yet; this version knows: lab, azure")
+            raise pulumi.RunError("the platform existing is a cluster that is there; nothing creates it")

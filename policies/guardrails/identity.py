@@ -55,8 +55,8 @@ def _principals(resource: Resource, _today: datetime.date) -> Iterable[str]:
 def _bypassed(resource: Resource, _today: datetime.date) -> Iterable[str]:
     """Yield rules about paths that another spelling of the path gets around: `//admin`, `/ADMIN`, `/%2Fadmin`.
 
-    Source: istio.io security best practices, "Understand traffic capture limitations" and "Path normalization": the
-    default resolves neither double slashes nor escapes; Istio's security bulletin ISTIO-SECURITY-2021-005.
+    Source: istio.io ops/best-practices/security, "Path normalization": BASE, the default, merges no slashes and
+    leaves escaped ones alone; Istio's bulletin ISTIO-SECURITY-2021-005.
     """
     if resource.kind != "AuthorizationPolicy":
         return

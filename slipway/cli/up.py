@@ -14,9 +14,10 @@ def up(environment: str, instance: str | None) -> None:
     r"""Run `pulumi up` for ENVIRONMENT, then restart declared workloads that run without this revision's sidecar.
 
     \b
-    A second run changes nothing and says so. Example: slipway up lab
+    A second run changes nothing and says so. On the platform `existing` nothing is restarted. Example: slipway up lab
     """
     from slipway.cli import environments
+    from slipway.mesh import model
     from slipway.rollout import injection
     from slipway.world import kubernetes, pulumi
 
@@ -28,6 +29,9 @@ def up(environment: str, instance: str | None) -> None:
     status = stack.attached("up", "--yes", "--skip-preview", "--suppress-permalink=true")
     if status != 0:
         raise SystemExit(stacks.EXIT_EFFECT_FAILED)
+    if mesh.platform is model.PlatformKind.EXISTING:
+        click.echo(f"nothing was restarted: `slipway check {environment} --live` names pods without it", err=True)
+        return
     cluster = kubernetes.Cluster(Path(variables["KUBECONFIG"]))
     for workload in injection.restart_outside_mesh(cluster, mesh):
         click.echo(f"restarted {workload}: it runs with the sidecar of revision {mesh.revision} now", err=True)

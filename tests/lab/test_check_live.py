@@ -35,7 +35,7 @@ def test_the_example_fits_and_a_wrong_selector_does_not(running_lab, tmp_path):
     path.write_text(path.read_text().replace("  orders:\n", "  orders:\n    workload: {labels: {app: ordres}}\n"))
     done = _slipway(running_lab, tmp_path, "check", "lab", "--live")
     assert done.returncode == 2
-    assert "stacks/mesh.yaml:12:3: error MESH0601" in done.stderr
+    assert "stacks/mesh.yaml:11:3: error MESH0601" in done.stderr
     assert "did you mean `workload: {labels: {app: orders}}`" in done.stderr
 
 

@@ -129,6 +129,7 @@ def _refused(item: _Candidate, chosen: Iterable[_Candidate]) -> str:
             "it selects no pods" if service is not None else "its pods have no label to select them by",
         ),
         (not item.pods, "no pod has the labels that it selects"),
+        (all(pod.injection == "false" or pod.host_network for pod in item.pods), "its pods never get a sidecar"),
     )
     alone = next((reason for holds, reason in reasons if holds), "")
     return alone or next(filter(None, (_shared(item, other) for other in chosen)), "")

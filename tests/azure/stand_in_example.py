@@ -197,6 +197,7 @@ WAVES = (
         network("RouteTable", "routes"),
         DISK,
         vault("kv-shop"),
+        vault("kv-days"),
         Made("managedidentity:UserAssignedIdentity", "id-shop", {**_IN_GROUP, "resourceName": "id-shop"}),
         Made("operationalinsights:Workspace", "log-shop", {**_IN_GROUP, "workspaceName": "log-shop"}),
         Made("privatedns:PrivateZone", "mesh.internal", {
@@ -218,7 +219,8 @@ WAVES = (
         SECRET,
         lock("keep", rid("Microsoft.Storage/storageAccounts", "stshop")),
     ),
-    (card("nic-db", address="10.0.1.10"), card("nic-free"), assignment("nodes-network"), cluster("aks")),
+    (card("nic-db", address="10.0.1.10"), card("nic-free"), assignment("nodes-network"),
+     *(cluster(name) for name in ("aks", "aks-back", "aks-ahead"))),
     (
         machine("vm-db", "nic-db", storageProfile={
             "osDisk": {"createOption": "FromImage"},

@@ -185,9 +185,9 @@ CHANGES = (
         **_MACHINE, "osProfile": {**_MACHINE["osProfile"], "customData": base64.b64encode(b"#other").decode()}})),
     Refused("a disk cannot shrink", example.disk("data-db", diskSizeGB=16)),
     Refused("A new agent pool was introduced", cluster("aks", **_pools(pool(), pool("user", mode="User")))),
-    Refused("cannot go back", cluster("aks", kubernetesVersion="1.33.1")),
-    Refused("skips a minor version", cluster("aks", kubernetesVersion="1.36.0")),
-    Refused("can only be set when a vault is created", vault("kv-shop", softDeleteRetentionInDays=90)),
+    Refused("cannot go back", cluster("aks-back", kubernetesVersion="1.33.1")),
+    Refused("skips a minor version", cluster("aks-ahead", kubernetesVersion="1.36.0")),
+    Refused("can only be set when a vault is created", vault("kv-days", softDeleteRetentionInDays=90)),
     Refused("cannot be removed once it was set", vault("kv-shop", enablePurgeProtection=None)),
     Refused("InUsePrefixCannotBeDeleted", network("VirtualNetwork", "vnet", addressSpace={
         "addressPrefixes": ["10.0.0.0/23"]})),

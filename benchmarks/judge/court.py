@@ -107,7 +107,7 @@ class Court:
             if item["kind"] == "Service" and item["metadata"]["namespace"].startswith(fleet.PREFIX):
                 targets[_hostname(item)] = item["spec"]["clusterIP"]
         for item in objects:
-            if item["kind"] == "ServiceEntry":
+            if item["kind"] == "ServiceEntry" and item["spec"].get("addresses"):
                 targets.update((host, item["spec"]["addresses"][0]) for host in item["spec"]["hosts"])
             if item["kind"] == "Service":
                 live = self.mesh.cluster.get(

@@ -134,7 +134,7 @@ def stored(document_: Mapping[str, Any], *, lot: int, live: Mapping[str, str]) -
     places = zip(fleet.Lot(number=lot).everyone, LOT.everyone, strict=True)
     names = {live[other.place]: addresses()[own.place] for other, own in places}
     text = _addressed(json.dumps(document_, separators=(",", ":")), names)
-    return text.replace(f"{fleet.PREFIX}-{lot}-", f"{fleet.PREFIX}-{LOT.number}-")
+    return _renamed(text, lot, LOT.number)
 
 
 def placed(case: Case, *, lot: int, live: Mapping[str, str]) -> Case:
@@ -143,7 +143,13 @@ def placed(case: Case, *, lot: int, live: Mapping[str, str]) -> Case:
     names = {addresses()[own.place]: live[other.place] for own, other in places}
     document_ = {**document(case.objects, case.requests, mesh=case.mesh), "unknown": case.unknown}
     text = _addressed(json.dumps(document_), names)
-    return _case(case.name, json.loads(text.replace(f"{fleet.PREFIX}-{LOT.number}-", f"{fleet.PREFIX}-{lot}-")))
+    return _case(case.name, json.loads(_renamed(text, LOT.number, lot)))
+
+
+def _renamed(text: str, old: int, new: int) -> str:
+    """Return a text with the namespaces of another lot, also where a Host header has them in capitals."""
+    first, second = f"{fleet.PREFIX}-{old}-", f"{fleet.PREFIX}-{new}-"
+    return text.replace(first, second).replace(first.upper(), second.upper())
 
 
 def _addressed(text: str, names: Mapping[str, str]) -> str:

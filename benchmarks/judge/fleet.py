@@ -209,3 +209,20 @@ def nudge(mark: str) -> dict[str, Any]:
         "metadata": {"name": f"{PREFIX}-nudge", "namespace": "istio-system"},
         "spec": {"selector": {"matchLabels": {PREFIX: mark}}, "mtls": {"mode": "STRICT"}},
     }
+
+
+def network_sentinel(mark: str) -> dict[str, Any]:
+    """Return a NetworkPolicy that concerns nobody; its name stands in the node's rules once they are current.
+
+    Source: kube-router 2.6 pkg/controllers/netpol/policy.go, processIngressRules: comments name the policy.
+    """
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": mark, "namespace": PLAIN},
+        "spec": {
+            "podSelector": {"matchLabels": {"app": "nobody"}},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"from": [{"ipBlock": {"cidr": "192.0.2.0/24"}}], "ports": [{"port": 1}]}],
+        },
+    }

@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.judge import asking, fleet, sets
 
 _AGENT = Path(__file__).with_name("agent.py")
-_TIMEOUT_S = 4.0
+_TIMEOUT_S = 10.0
 _STATUS = 2
 
 

@@ -59,6 +59,7 @@ class Mesh:
         self._revision = revision
         self._pool = futures.ThreadPoolExecutor(_AT_ONCE)
         self._applied: dict[Id, Object] = {}
+        self._network_mark = ""
         self._round = int(time.time() * 10) % 10_000_000
 
     def assemble(self) -> None:
@@ -132,6 +133,13 @@ class Mesh:
         self._apply_all([fleet.nudge(mark)])
         self._apply_all([fleet.sentinel(name, mark) for name in namespaces])
         return mark
+
+    def mark_networks(self, mark: str) -> None:
+        """Change a NetworkPolicy that concerns nobody, after all other changes."""
+        self._apply_all([fleet.network_sentinel(mark)])
+        if self._network_mark:
+            self._delete(identity(fleet.network_sentinel(self._network_mark)))
+        self._network_mark = mark
 
     def live(self) -> list[Object]:
         """Return all objects of the cluster that decide who reaches whom."""

@@ -7,19 +7,22 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.judge import cases, court, fleet, herd, install, logs, policies, report, sets, words
 from benchmarks.judge.mesh import Mesh
 from slipway import reachability
-from slipway.lab import certificates
+from slipway.lab import certificates, network
 from slipway.lab import instance as instances
 
 INSTANCE = "judge"
 ROOT = Path(__file__).parents[2]
 _SLIPWAY = str(Path(sys.executable).with_name("slipway"))
 _TIMEOUT_S = 3000
+_RULES_S = 60.0
+_SHRINKING = 60  # attempts per set
 _DECIDING = ("outboundTrafficPolicy", "pathNormalization", "trustDomainAliases", "enableAutoMtls")
 _FLUSH_S = 2.0  # Envoy writes its log every second. Source: istio 1.29.1 pkg/envoy/proxy.go, file-flush-interval-msec
 
@@ -73,6 +76,11 @@ def run(
         for item in held.trials:
             if item.difference:
                 sys.stdout.write("\n".join(report.told(item)) + "\n")
+        for item in _one_per_set(held.trials):
+            objects, measured = found.smallest(held, item, attempts=_SHRINKING)
+            case = cases.document(objects, [(item.request, measured)], mesh=_deciding(held.mesh_config))
+            text = cases.stored(case, lot=item.lot, live=found.addresses)
+            sys.stdout.write(f"smallest case of set {item.set_number}, for tests/cases/judge/found:\n{text}\n")
         for item in held.refused:
             sys.stdout.write(f"refused: {json.dumps(item.object)[:600]}\n  {item.told[-300:]}\n")
         elapsed = time.monotonic() - began
@@ -80,6 +88,15 @@ def run(
             f"{tally.sets} sets, {tally.trials} requests, {len(tally.differing)} differ, {elapsed:.0f} s\n"
         )
         sys.stdout.flush()
+
+
+def _one_per_set(trials: Sequence[court.Trial]) -> list[court.Trial]:
+    """Return a lasting contradiction of every set that has one."""
+    return list({item.set_number: item for item in trials if item.difference and not item.wavering}.values())
+
+
+def _deciding(mesh_config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in mesh_config.items() if key in _DECIDING}
 
 
 def _record(held: court.Round, found: court.Court, folder: Path, *, name: str) -> None:
@@ -93,8 +110,8 @@ def _record(held: court.Round, found: court.Court, folder: Path, *, name: str) -
             for item in trials
             if not item.difference and item.answer.outcome is not reachability.Outcome.UNKNOWN
         ]
-        mesh = {key: value for key, value in held.mesh_config.items() if key in _DECIDING}
-        text = cases.stored(cases.document(objects, kept, mesh=mesh), lot=one.lot.number, live=found.addresses)
+        case = cases.document(objects, kept, mesh=_deciding(held.mesh_config))
+        text = cases.stored(case, lot=one.lot.number, live=found.addresses)
         (folder / f"{name}-set-{one.number}.json").write_text(text + "\n", encoding="utf-8")
 
 
@@ -133,9 +150,13 @@ def open_court(instance_name: str, lots: int) -> Generator[court.Court]:
     certificate, key = certificates.certificate_path(instance, "vault"), certificates.key_path(instance, "vault")
     with herd.running(places, cgroup=instance.cgroup, certificate=certificate, key=key) as people:
         try:
-            yield court.Court(mesh, people, places)
+            yield court.Court(mesh, people, places, node_rules=lambda: _node_rules(instance))
         finally:
             mesh.replace([])
+
+
+def _node_rules(instance: instances.Instance) -> str:
+    return network.run(instance, instances.NODE, ["iptables-save"], timeout_s=_RULES_S).stdout
 
 
 @contextlib.contextmanager

@@ -70,7 +70,12 @@ class Clusters:
         if not self._by_namespace:
             return []
         root = self._world.mesh.root_namespace
-        own = self._by_namespace.get(namespace, [])
+        # Source: istio 1.29.1 pilot/pkg/model/push_context.go, setDestinationRules (namespaceLocal).
+        own = [
+            item
+            for item in self._by_namespace.get(namespace, ())
+            if not item.export_to or exported(item.export_to, owner=namespace, namespace=namespace)
+        ]
         if namespace == root:
             own = [item for item in own if item.export_to == (".",)]
         places = (own, self._exported(service.namespace, namespace), self._exported(root, namespace))
@@ -192,7 +197,7 @@ class Clusters:
         if settings is not None:
             named = {"ISTIO_MUTUAL": Wire.MUTUAL_TLS, "DISABLE": plain}
             return (named.get(settings.mode, Wire.TLS),)
-        if not self._world.mesh.auto_mtls or service.external or target.workload is None:
+        if not self._world.mesh.auto_mtls or service.external or target.workload is None or target.plain:
             return (plain,)
         workload = self._world.workloads[target.workload]
         if workload.proxy in {Proxy.NONE, Proxy.UNKNOWN}:

@@ -8,18 +8,24 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from slipway.reachability.objects import Protocol, Service, ServicePort, Sidecar, Workload
+from slipway.reachability import injection
+from slipway.reachability.objects import Endpoint, Protocol, Service, ServicePort, Sidecar, Workload
 from slipway.reachability.world import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One endpoint of a service: a workload of the world, or only an address; ``labels`` choose subsets."""
+    """One endpoint of a service: a workload of the world, or only an address; ``labels`` choose subsets.
+
+    ``plain`` tells an endpoint that a ServiceEntry writes down without any sign of a proxy: clients speak no mutual
+    TLS to it by themselves, whoever is there.
+    """
 
     workload: int | None
     address: str
     port: int
     labels: Mapping[str, str] = field(compare=False)
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +70,8 @@ class Registry:
         for item in service.endpoints:
             number = item.ports.get(port.name, port.target if isinstance(port.target, int) else port.number)
             index = self._world.workload_at.get(item.address)
-            found.append(Target(workload=index, address=item.address, port=number, labels=item.labels))
+            plain = not service.kubernetes and not _has_proxy(item)
+            found.append(Target(workload=index, address=item.address, port=number, labels=item.labels, plain=plain))
         return tuple(found)
 
     @functools.cached_property
@@ -95,6 +102,14 @@ class Registry:
         if not found:
             return Port(protocols=(Protocol.UNDECLARED,))
         return Port(protocols=tuple(sorted(found, key=lambda item: item.value)))
+
+
+def _has_proxy(item: Endpoint) -> bool:
+    """Return whether clients take a written endpoint for one with a proxy.
+
+    Source: istio 1.29.1 pilot/pkg/serviceregistry/serviceentry/conversion.go, getTLSModeFromWorkloadEntry.
+    """
+    return item.labels.get(injection.TLS_MODE, "istio" if item.service_account else "disabled") == "istio"
 
 
 def leading_to(world: World, index: int, port: int) -> list[tuple[Service, ServicePort]]:

@@ -171,6 +171,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     cluster = kubernetes.Cluster(instance.kubeconfig)
     found, verdict = [*golden(), *generated(range(options.count))], Verdict()
     examine(cluster, found, verdict)
+    sys.stderr.write(f"{verdict.objects} different objects examined, {len(verdict.refused)} refused\n")
     for item in found:
         analyse(istioctl, item, verdict)
     verdict.unexplained += [f"running: {' '.join(item)}" for item in running(istioctl, instance.kubeconfig)]

@@ -127,9 +127,10 @@ class Cluster:
 
     def __init__(self, kubeconfig: Path, *, context: str | None = None) -> None:
         """Read the kubeconfig; nothing is sent. Raises :class:`KubernetesError` when it cannot be used."""
-        self._name = context or str(kubeconfig)
         try:
             self._client: client.ApiClient = config.new_client_from_config(str(kubeconfig), context=context)
+            active: Any = config.list_kube_config_contexts(config_file=str(kubeconfig))[1]
+            self._name = f"context {context or active['name']} of {kubeconfig}"
         except (config.ConfigException, OSError) as error:
             raise KubernetesError(f"the kubeconfig {kubeconfig} cannot be used: {error}") from error
         self._resources: dict[Kind, tuple[str, bool]] = {}

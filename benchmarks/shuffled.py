@@ -42,16 +42,26 @@ def compiled(mesh: str, environment: str) -> str:
     return canonical.manifests_to_json(bundle.manifests) + repr((*rest, bundle.guards))
 
 
+def _cases() -> dict[str, tuple[Path, Path]]:
+    """Return both files of each golden case; the example's stand where its users have them."""
+    found = {
+        path.parent.name: (path, path.with_name("environment.yaml"))
+        for path in sorted((ROOT / "tests/cases/bundles").glob("*/mesh.yaml"))
+    }
+    for name, environment in (("example", "stacks/lab.yaml"), ("azure", "examples/azure/dev.yaml")):
+        found[name] = (ROOT / "stacks/mesh.yaml", ROOT / environment)
+    return found
+
+
 def digests(shuffles: int) -> dict[str, list[str]]:
     """Return the different results of each golden case over so many shuffles, as digests; one each is right."""
     found: dict[str, list[str]] = {}
-    for mesh in [ROOT / "stacks/mesh.yaml", *sorted((ROOT / "tests/cases/bundles").glob("*/mesh.yaml"))]:
-        other = mesh.parent / ("lab.yaml" if mesh.parent.name == "stacks" else "environment.yaml")
-        trees = [plain.to_plain(yaml_reader.read(path.read_bytes(), file=path.name)) for path in (mesh, other)]
-        source = random.Random(mesh.parent.name)  # noqa: S311 - order, not secrets
+    for name, files in _cases().items():
+        trees = [plain.to_plain(yaml_reader.read(path.read_bytes(), file=path.name)) for path in files]
+        source = random.Random(name)  # noqa: S311 - order, not secrets
         texts = [[json.dumps(shuffled(tree, source)) for tree in trees] for _ in range(shuffles)]
         results = {compiled(*(json.dumps(tree) for tree in trees)), *(compiled(*pair) for pair in texts)}
-        found[mesh.parent.name] = sorted(hashlib.sha256(item.encode()).hexdigest() for item in results)
+        found[name] = sorted(hashlib.sha256(item.encode()).hexdigest() for item in results)
     return found
 
 

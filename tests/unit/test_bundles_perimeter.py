@@ -135,15 +135,18 @@ def test_a_name_of_today_is_seen_by_its_callers_only():
     assert "addresses" not in called.of("ServiceEntry")[0].body["spec"]
 
 
-def test_on_azure_the_way_to_istiod_is_an_internal_load_balancer():
-    compiled = compiler.compile_bundle(example(platform=model.PlatformKind.AZURE))
-    found = {item.release: item for item in compiled.gateways}
-    assert found["istio-eastwestgateway"].service_annotations == {
-        "service.beta.kubernetes.io/azure-load-balancer-internal": "true",
-        "service.beta.kubernetes.io/azure-load-balancer-internal-subnet": "load-balancers",
-        "service.beta.kubernetes.io/azure-load-balancer-ipv4": "10.60.1.101",
-    }
-    assert "internal" not in " ".join(found["istio-ingressgateway"].service_annotations)
+def test_on_azure_load_balancers_are_internal_and_stand_in_their_own_subnet():
+    mesh = example(platform=model.PlatformKind.AZURE)
+    compiled = compiler.compile_bundle(mesh)
+    addresses = {"istio-eastwestgateway": mesh.network.control_plane, "istio-ingressgateway": mesh.network.ingress}
+    for item in compiled.gateways:
+        if item.release in addresses:
+            assert item.service_annotations == {
+                "service.beta.kubernetes.io/azure-load-balancer-internal": "true",
+                "service.beta.kubernetes.io/azure-load-balancer-internal-subnet": "load-balancers",
+                "service.beta.kubernetes.io/azure-load-balancer-ipv4": addresses[item.release],
+            }
+    assert addresses.keys() <= {item.release for item in compiled.gateways}
     assert {item.load_balancer_ip for item in compiled.gateways} == {""}
 
 

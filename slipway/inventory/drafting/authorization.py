@@ -28,7 +28,8 @@ def judge(
     spec = Fields(item.body.get("spec"), item.kind, Collector())
     action = spec.text("action", "ALLOW")
     if action != "ALLOW":
-        return parts.Verdict.LEFT_ALONE, f"{action} has no word in a draft; it stays in force, or moves to `stacks/extra`"
+        reason = f"{action} has no word in a draft; it stays in force, or moves to `stacks/extra`"
+        return parts.Verdict.LEFT_ALONE, reason
     if item.annotations.get("istio.io/dry-run") == "true":
         return parts.Verdict.LEFT_ALONE, "it is only rehearsed"
     if not spec.maps("rules"):

@@ -5,9 +5,6 @@ import importlib
 
 import click
 
-# Objects between two collections of garbage. A command builds large trees without cycles and ends: with Python's own
-# 700, more than half of its time went into looking at them again and again.
-_COLLECT_AFTER = 50_000
 _COMMANDS = {
     "can-i": "slipway.cli.can_i",
     "check": "slipway.cli.check",
@@ -22,8 +19,6 @@ _COMMANDS = {
     "up": "slipway.cli.up",
     "verify": "slipway.cli.verify",
 }
-
-
 # Commands that build one large tree, answer and end: looking for garbage in it again and again doubles their time.
 _READING = frozenset({"can-i", "check", "diff", "explain", "matrix", "render"})
 
@@ -39,7 +34,6 @@ class _LazyGroup(click.Group):
         return None if module is None else getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
 
     def invoke(self, ctx: click.Context) -> object:
-        gc.set_threshold(_COLLECT_AFTER, 50)
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
@@ -54,7 +48,7 @@ class _LazyGroup(click.Group):
 @click.version_option(package_name="slipway")
 @click.pass_context
 def main(context: click.Context) -> None:
-    r"""Roll Istio out across a cluster and the machines beside it.
+    """Roll Istio out across a cluster and the machines beside it.
 
     \b
     Exit codes: 0 fine; 1 an effect failed, or a call is denied; 2 bad input; 3 a gate is unmet, or the answer

@@ -35,7 +35,7 @@ def can_i(
     context: str,
     as_json: bool,
 ) -> None:
-    r"""Say whether a call is allowed in ENVIRONMENT, by which object and rule, at which hop.
+    """Say whether a call is allowed in ENVIRONMENT, by which object and rule, at which hop.
 
     \b
     ENVIRONMENT is an environment, a folder of manifests, git:REVISION:ENVIRONMENT, or live.

@@ -26,7 +26,7 @@ _KINDS = (
 @click.option("--json", "as_json", is_flag=True, help="Print the diagnostics as JSON.")
 @click.option("--sarif", "as_sarif", is_flag=True, help="Print the diagnostics as SARIF, for code hosts.")
 def check(environment: str, *, live: bool, kubeconfig: str, context: str, as_json: bool, as_sarif: bool) -> None:
-    r"""Read the declaration of ENVIRONMENT and report every mistake.
+    """Read the declaration of ENVIRONMENT and report every mistake.
 
     \b
     Needs no cluster, no root, nothing running. Exit code 0, or 2 with file:line:column of each mistake.
@@ -51,7 +51,7 @@ def check(environment: str, *, live: bool, kubeconfig: str, context: str, as_jso
     click.echo(stacks.shown(differences, stacks.Form.TEXT), err=True, nl=False)
     click.echo(
         f"{environment}: {len(mesh.services)} services, {len(mesh.machines)} machines, "
-        f"{len(mesh.externals)} outside hosts compile into {len(bundle.manifests)} objects"
+        f"{len(mesh.externals)} outside hosts: {len(bundle.manifests)} objects"
         + (", and fit what runs" if live else "")
     )
 

@@ -17,7 +17,7 @@ _DIFFERENT = 1
 @click.option("--json", "as_json", is_flag=True, help="Print the difference as JSON.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the difference as Markdown.")
 def diff(before: str, after: str, *, kubeconfig: str, context: str, as_json: bool, as_markdown: bool) -> None:
-    r"""Print the calls that AFTER allows and BEFORE does not, those lost, and those with another transport.
+    """Print the calls that AFTER allows and BEFORE does not, those lost, and those with another transport.
 
     \b
     They stand under the owner of the service called, or its namespace where no owner is declared. Both are sources

@@ -13,7 +13,7 @@ from slipway.cli import stacks
 @click.option("--instance", default=None, help="Lab instance; default: the environment's name.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object instead of export lines.")
 def env(environment: str, instance: str | None, *, as_json: bool) -> None:
-    r"""Print what a shell needs for ENVIRONMENT: backend, plugins, PATH, kubeconfig.
+    """Print what a shell needs for ENVIRONMENT: backend, plugins, PATH, kubeconfig.
 
     \b
     Example: eval "$(slipway env lab)" && pulumi preview

@@ -49,7 +49,7 @@ class Line:
 @click.option("--context", default="", help="For `live`: context of the kubeconfig.")
 @click.option("--json", "as_json", is_flag=True, help="Print the explanation as JSON.")
 def explain(environment: str, line: str | None, *, kubeconfig: str, context: str, as_json: bool) -> None:
-    r"""Explain LINE (or standard input), one JSON line of a proxy's access log as Slipway configures it.
+    """Explain LINE (or standard input), one JSON line of a proxy's access log as Slipway configures it.
 
     \b
     Says what the proxy said, and what the objects of ENVIRONMENT say about the same request.

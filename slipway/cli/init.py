@@ -123,7 +123,7 @@ def init(
     namespaces: tuple[str, ...],
     logs: tuple[Path, ...],
 ) -> None:
-    r"""Write a commented declaration for ENVIRONMENT below `stacks/`; files that are there stay as they are.
+    """Write a commented declaration for ENVIRONMENT below `stacks/`; files that are there stay as they are.
 
     \b
     With --from-cluster it is a first draft: Services, workloads and ServiceAccounts become services, policies and

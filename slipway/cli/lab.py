@@ -12,7 +12,7 @@ _INSTANCE = click.argument("instance", default="lab")
 
 @click.group()
 def lab() -> None:
-    r"""Start, look at and end a local cluster with its machines, in network namespaces of its own.
+    """Start, look at and end a local cluster with its machines, in network namespaces of its own.
 
     \b
     Labs are named: `make up` uses `lab`, `make test` uses `test`; they can stand side by side.
@@ -23,7 +23,7 @@ def lab() -> None:
 @_INSTANCE
 @click.option("--example", is_flag=True, help="Install the example's workloads, as its teams would.")
 def up(instance: str, *, example: bool) -> None:
-    r"""Make every part of INSTANCE run: programs, network, cluster, machines that were created.
+    """Make every part of INSTANCE run: programs, network, cluster, machines that were created.
 
     \b
     Heals whatever was killed; a second run does nothing and says so. Example: slipway lab up
@@ -48,7 +48,7 @@ def up(instance: str, *, example: bool) -> None:
 @lab.command()
 @_INSTANCE
 def down(instance: str) -> None:
-    r"""End everything of INSTANCE and delete its state; caches stay.
+    """End everything of INSTANCE and delete its state; caches stay.
 
     \b
     Example: slipway lab down
@@ -65,7 +65,7 @@ def down(instance: str) -> None:
 @click.option("--addresses", is_flag=True, help="Only what to look at with a browser, curl or kubectl.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 def status(instance: str, *, addresses: bool, as_json: bool) -> None:
-    r"""Show every program with its state and log, every host with its addresses, every door.
+    """Show every program with its state and log, every host with its addresses, every door.
 
     \b
     Exit code 1 when something does not run. Example: slipway lab status
@@ -93,7 +93,7 @@ def status(instance: str, *, addresses: bool, as_json: bool) -> None:
 @_INSTANCE
 @click.argument("host", default="node")
 def shell(instance: str, host: str) -> None:
-    r"""Open a shell on HOST of INSTANCE: node, internet, platform, fabric, or inside a machine.
+    """Open a shell on HOST of INSTANCE: node, internet, platform, fabric, or inside a machine.
 
     \b
     KUBECONFIG and PATH are set on the lab's own hosts. Example: slipway lab shell lab db-vm

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--format", "shape", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 def matrix(environment: str, *, kubeconfig: str, context: str, shape: str, as_json: bool) -> None:
-    r"""Print every call that ENVIRONMENT allows, and every one whose answer is unknown, grouped by who is called.
+    """Print every call that ENVIRONMENT allows, and every one whose answer is unknown, grouped by who is called.
 
     \b
     What is not listed is denied. ENVIRONMENT as for can-i. Example: slipway matrix lab --format csv

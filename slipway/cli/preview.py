@@ -30,7 +30,7 @@ _KINDS = ("gained", "lost", "changed")
 def preview(
     environment: str, instance: str | None, *, fail_on: str | None, markdown: str | None, as_json: bool
 ) -> None:
-    r"""Run `pulumi preview` for ENVIRONMENT and print the calls gained, lost and changed in kind since the last `up`.
+    """Run `pulumi preview` for ENVIRONMENT and print the calls gained, lost and changed in kind since the last `up`.
 
     \b
     They stand under the owner of the service called, with the rule that decides. Pulumi's own output goes to
@@ -51,7 +51,7 @@ def preview(
     with stacks.told(as_json=as_json):
         mesh = stacks.load(environment)
     variables = environments.variables(mesh, instance=instance)
-    found = _previewed(pulumi.Stack(name=environment, folder=Path(), environment=variables))
+    found = _previewed(pulumi.Stack(name=environment, folder=stacks.project(), environment=variables))
     if "unknown" in found:
         click.echo(f"error: who reached whom before is not known: {found['unknown']}", err=True)
         raise SystemExit(_EXIT_UNMET)

@@ -29,7 +29,7 @@ Parts = Mapping[str, Sequence[Manifest]]
 def render(
     environment: str, *, names: tuple[str, ...], out: Path | None, sync_waves: bool, show_origin: bool, count: bool
 ) -> None:
-    r"""Print the Kubernetes objects that the declaration of ENVIRONMENT compiles into, as YAML.
+    """Print the Kubernetes objects that the declaration of ENVIRONMENT compiles into, as YAML.
 
     \b
     The same declaration gives the same bytes. Each object carries its bundle in the label

@@ -55,6 +55,13 @@ def _renamed(source: "loader.Source", folder: Path, shown_as: str) -> "loader.So
     return dataclasses.replace(source, file=f"{shown_as}/{Path(source.file).relative_to(folder)}")
 
 
+def project() -> Path:
+    """Return the folder of the Pulumi project, which is this one. Raises click.UsageError where there is none."""
+    if not Path("Pulumi.yaml").is_file():
+        raise click.UsageError(f"{Path.cwd()} holds no Pulumi.yaml; run the command in the checkout that does")
+    return Path()
+
+
 class Form(enum.Enum):
     """How messages are printed: for people, or for programs."""
 

@@ -11,10 +11,11 @@ from slipway.cli import stacks
 @click.argument("environment")
 @click.option("--instance", default=None, help="Lab instance; default: the environment's name.")
 def up(environment: str, instance: str | None) -> None:
-    r"""Run `pulumi up` for ENVIRONMENT, then restart declared workloads that run without this revision's sidecar.
+    """Run `pulumi up` for ENVIRONMENT, then restart declared workloads that run without this revision's sidecar.
 
     \b
-    A second run changes nothing and says so. On the platform `existing` nothing is restarted. Example: slipway up lab
+    A second run changes nothing and says so. Workloads are restarted in the lab only: elsewhere their teams do it.
+    Example: slipway up lab
     """
     from slipway.cli import environments
     from slipway.mesh import model
@@ -24,12 +25,12 @@ def up(environment: str, instance: str | None) -> None:
     with stacks.told():
         mesh = stacks.load(environment)
     variables = environments.variables(mesh, instance=instance)
-    stack = pulumi.Stack(name=environment, folder=Path(), environment=variables)
+    stack = pulumi.Stack(name=environment, folder=stacks.project(), environment=variables)
     stack.select()
     status = stack.attached("up", "--yes", "--skip-preview", "--suppress-permalink=true")
     if status != 0:
         raise SystemExit(stacks.EXIT_EFFECT_FAILED)
-    if mesh.platform is model.PlatformKind.EXISTING:
+    if mesh.platform is not model.PlatformKind.LAB:
         click.echo(f"nothing was restarted: `slipway check {environment} --live` names pods without it", err=True)
         return
     cluster = kubernetes.Cluster(Path(variables["KUBECONFIG"]))

@@ -1,6 +1,7 @@
 """The commands that only read and write declarations, as a user types them."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,18 @@ def test_the_example_is_twelve_times_shorter_than_what_it_becomes(checkout):
 
 def test_only_lines_that_somebody_writes_are_counted():
     assert counting.lines("# a comment\n\na: 1\n  # another\n---\n- b # with a comment\n") == 2
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in sorted(cli._COMMANDS)), ["lab", "up"]])
+def test_help_has_its_lines_as_they_were_written(command):
+    said = _run(*command, "--help")
+    assert "\\" not in said
+    if command and command != ["lab"]:
+        assert re.search(r"Examples?: .*slipway ", said)
+
+
+@pytest.mark.parametrize("command", ["up", "preview"])
+def test_pulumi_needs_its_project(checkout, command):
+    _run("init", "prod")
+    assert "holds no Pulumi.yaml" in RUNNER.invoke(cli.main, [command, "prod"]).output
+    _run(command, "prod", code=2)

@@ -10,6 +10,7 @@ import click
 
 from slipway import reachability
 from slipway.cli import stacks
+from slipway.diagnostics import Collector, DiagnosticsError
 from slipway.manifests import kubernetes_reader
 from slipway.manifests.manifest import Manifest
 
@@ -75,15 +76,34 @@ def _declared(mesh: "model.Mesh") -> Loaded:
 
 
 def _folder(folder: Path) -> reachability.World:
-    manifests: list[Manifest] = []
-    origins: dict[tuple[str, str, str], str] = {}
-    for path in sorted(path for path in folder.rglob("*") if path.suffix in _ENDINGS and path.is_file()):
-        found = kubernetes_reader.read_manifests(path.read_bytes(), file=str(path))
-        manifests += found
-        origins.update((item.key, str(path)) for item in found)
+    files = sorted(path for path in folder.rglob("*") if path.suffix in _ENDINGS and path.is_file())
+    found = {path: kubernetes_reader.read_manifests(path.read_bytes(), file=str(path)) for path in files}
+    manifests = [item for items in found.values() for item in items]
     if not manifests:
         raise click.UsageError(f"the folder {folder} holds no Kubernetes manifests ({', '.join(_ENDINGS)})")
-    return reachability.read(manifests, mesh_config=_mesh_config(manifests), origins=origins)
+    try:
+        return _checked(manifests, {item.key: str(path) for path, items in found.items() for item in items})
+    except DiagnosticsError:
+        return _checked(manifests, _places(files))  # the same mistakes, with their lines
+
+
+def _checked(manifests: Iterable[Manifest], origins: Mapping[tuple[str, str, str], str]) -> reachability.World:
+    known = tuple(manifests)
+    world = reachability.read(known, mesh_config=_mesh_config(known), origins=origins)
+    reachability.stop_on_idle(world)
+    return world
+
+
+def _places(files: Iterable[Path]) -> dict[tuple[str, str, str], str]:
+    """Return where each object stands, as ``file:line:column``; where there are two, the later one."""
+    from slipway.manifests import placed
+
+    items = [
+        (item.manifest.key, item.span("kind"))
+        for path in files
+        for item in placed.read(path.read_bytes(), file=str(path), collector=Collector())
+    ]
+    return {key: f"{span.file}:{span.line}:{span.column}" for key, span in items}
 
 
 def _mesh_config(manifests: Iterable[Manifest]) -> Mapping[str, Any]:

@@ -189,6 +189,9 @@ OBJECT_VERSION = _code(
     "0502", "version of an object", "The kind is known, its `apiVersion` is none that the cluster would take."
 )
 OBJECT_TWICE = _code("0503", "object twice", "Two objects of one kind have one name and namespace; one can count.")
+SELECTS_NOTHING = _code(
+    "0504", "selects nothing", "A policy that selects no workload protects nothing, and what was meant is open."
+)
 
 # 06: the declaration and what runs
 NOTHING_SELECTED = _code(

@@ -5,6 +5,7 @@ from slipway.reachability.answers import Answer, Decider, Hop, Key, Outcome, See
 from slipway.reachability.applied import read_applied
 from slipway.reachability.deciding import UnknownNameError, decide
 from slipway.reachability.difference import Change, Difference, diff
+from slipway.reachability.idle import stop_on_idle
 from slipway.reachability.questions import (
     Application,
     External,
@@ -57,4 +58,5 @@ __all__ = [
     "read",
     "read_applied",
     "report",
+    "stop_on_idle",
 ]

@@ -1,9 +1,13 @@
 """What is answered: whether it is allowed, what decided, where, and what the client sees."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from slipway.diagnostics import Span
 from slipway.reachability.choices import Choice
+
+_PLACED = re.compile(r"(.+):([0-9]+):([0-9]+)")
 
 
 class Outcome(Choice):
@@ -59,15 +63,26 @@ class Transport(Choice):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Key:
-    """An object: kind, namespace (empty for cluster-wide ones), name; ``origin`` is where it was read, or empty.
+    """An object: kind, namespace (empty for cluster-wide ones), name.
 
-    The origin tells no two objects apart: one that moved to another file did not change.
+    ``origin`` is where it was read, as a file or ``file:line:column``, or empty. It tells no two objects apart: one
+    that moved to another file did not change.
     """
 
     kind: str
     namespace: str
     name: str
     origin: str = field(default="", compare=False)
+
+    @property
+    def span(self) -> Span | None:
+        """Where it was read; the file's begin when no line is known."""
+        if not self.origin:
+            return None
+        placed = _PLACED.fullmatch(self.origin)
+        if placed is None:
+            return Span(file=self.origin, line=1, column=1)
+        return Span(file=placed[1], line=int(placed[2]), column=int(placed[3]))
 
     def __str__(self) -> str:
         place = f"{self.namespace}/{self.name}" if self.namespace else self.name

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from slipway.diagnostics import Collector, Span, catalogue, wording
+from slipway.diagnostics import Collector, catalogue, wording
 from slipway.manifests.manifest import Manifest
 from slipway.manifests.nsg import NsgRule
 from slipway.reachability import mesh_config as mesh_configs
@@ -181,8 +181,8 @@ class _Reader:
     def _report(self, code: catalogue.Code, item: Manifest, path: str, hint: str) -> None:
         key = self._key(item)
         sentence = f"{key}: {code.title}"
-        span = Span(file=key.origin, line=1, column=1) if key.origin else None
-        self.collector.report(code, sentence, span=span, path=path, found=wording.shown(item.api_version), hint=hint)
+        found = wording.shown(item.api_version)
+        self.collector.report(code, sentence, span=key.span, path=path, found=found, hint=hint)
 
 
 def _written(group: str, version: str) -> str:

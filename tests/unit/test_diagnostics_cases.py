@@ -27,7 +27,8 @@ def _diagnostics(case: Path) -> tuple[Diagnostic, ...]:
     try:
         if manifests.exists():
             found = kubernetes_reader.read_manifests(manifests.read_bytes(), file=manifests.name)
-            reachability.read(found, mesh_config={}, origins={item.key: manifests.name for item in found})
+            origins = {item.key: manifests.name for item in found}
+            reachability.stop_on_idle(reachability.read(found, mesh_config={}, origins=origins))
             return ()
         sources = files.read_sources(case, "env", limits=limits)
     except DiagnosticsError as error:

@@ -117,6 +117,18 @@ def test_a_folder_of_manifests(call):
     assert call("matrix", "./set").exit_code == 2
 
 
+@pytest.mark.parametrize("command", [["can-i", "./typos", "--from", "web", "--to", "web"], ["matrix", "./typos"]])
+def test_a_policy_that_selects_nothing_is_told_with_its_line(call, command):
+    case = ROOT / "tests/cases/diagnostics/0504-selectors/manifests.yaml"
+    Path("typos").mkdir()
+    shutil.copy(case, "typos/objects.yaml")
+    line = 1 + case.read_text().splitlines().index("# A typo: web is open.") + 1
+    done = call(*command)
+    assert done.exit_code == 2
+    assert f"typos/objects.yaml:{line}:1: error MESH0504: AuthorizationPolicy shop/mistyped" in done.stderr
+    assert "did you mean `app: web`?" in done.stderr
+
+
 def test_explain_a_refused_request(call):
     found = call("explain", "lab", stdin=json.dumps(DENIED_LINE))
     assert found.exit_code == 1

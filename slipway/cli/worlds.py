@@ -99,7 +99,7 @@ def _places(files: Iterable[Path]) -> dict[tuple[str, str, str], str]:
     from slipway.manifests import placed
 
     items = [
-        (item.manifest.key, item.span("kind"))
+        (item.manifest.key, item.span())
         for path in files
         for item in placed.read(path.read_bytes(), file=str(path), collector=Collector())
     ]

@@ -19,6 +19,9 @@ PAUSE = "docker.io/slipway-lab/pause:1"
 HTTP, HTTP_TOO, TCP, GUESSED, TLS, UNDECLARED = 8080, 8081, 9000, 7000, 8443, 7500
 WEB_PORT, TLS_PORT = 80, 443  # of the Services
 LISTENING = (HTTP, HTTP_TOO, TCP, GUESSED, UNDECLARED)
+# Addresses of ServiceEntries: where no proxy knows them, a call goes past the mesh, to an application outside.
+OUTSIDE, OUTSIDE_NETWORK = "outside", "10.99.0.0/16"
+LISTENING_OUTSIDE, TLS_OUTSIDE = (80, *LISTENING), 9443
 
 DECLARED_HTTP = frozenset({HTTP, HTTP_TOO})
 

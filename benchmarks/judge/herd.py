@@ -107,19 +107,24 @@ def _told(text: str) -> dict[str, Any] | None:
 
 
 @contextlib.contextmanager
-def running(lots: Iterable[fleet.Lot], *, cgroup: str, certificate: Path, key: Path) -> Generator[Herd]:
-    """Run the applications of the lots while the block lasts.
+def running(
+    lots: Iterable[fleet.Lot], *, cgroup: str, certificate: Path, key: Path, outside: Path
+) -> Generator[Herd]:
+    """Run the applications of the lots, and one outside of the mesh, while the block lasts.
 
-    ``cgroup`` is the control group of the lab's containers, by which its pods are told from another lab's.
+    ``cgroup`` is the control group of the lab's containers, by which its pods are told from another lab's;
+    ``outside`` the network namespace in which somebody answers at the ServiceEntries' own addresses.
     """
     wanted = {item.place: f"{fleet.MARK}={item.place}" for item in fleet.applications(lots)}
     namespaces = _namespaces(wanted, cgroup)
     processes: dict[str, subprocess.Popen[str]] = {}
     try:
-        for place, process_id in namespaces.items():
-            ports = ",".join(map(str, fleet.LISTENING))
-            argv = ["nsenter", f"--net=/proc/{process_id}/ns/net", "--", sys.executable, "-I", str(_AGENT), place]
-            argv += [ports, str(certificate), str(key), str(fleet.TLS)]
+        inside = {place: Path(f"/proc/{process_id}/ns/net") for place, process_id in namespaces.items()}
+        for place, namespace in {**inside, fleet.OUTSIDE: outside}.items():
+            listening = fleet.LISTENING if place in inside else fleet.LISTENING_OUTSIDE
+            argv = ["nsenter", f"--net={namespace}", "--", sys.executable, "-I", str(_AGENT), place]
+            argv += [",".join(map(str, listening)), str(certificate), str(key)]
+            argv.append(str(fleet.TLS if place in inside else fleet.TLS_OUTSIDE))
             processes[place] = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for place, process in processes.items():
             if process.stdout is None or process.stdout.readline() != "ready\n":

@@ -148,11 +148,26 @@ def open_court(instance_name: str, lots: int) -> Generator[court.Court]:
     mesh = Mesh(instance.kubeconfig, places, revision=install.REVISION)
     mesh.assemble()
     certificate, key = certificates.certificate_path(instance, "vault"), certificates.key_path(instance, "vault")
-    with herd.running(places, cgroup=instance.cgroup, certificate=certificate, key=key) as people:
+    outside = network.NAMESPACE_FOLDER / instance.namespace(instances.INTERNET)
+    with (
+        _outside(instance),
+        herd.running(places, cgroup=instance.cgroup, certificate=certificate, key=key, outside=outside) as people,
+    ):
         try:
             yield court.Court(mesh, people, places, node_rules=lambda: _node_rules(instance))
         finally:
             mesh.replace([])
+
+
+@contextlib.contextmanager
+def _outside(instance: instances.Instance) -> Generator[None]:
+    """Have somebody outside of the mesh be at the addresses of ServiceEntries."""
+    route = ("local", fleet.OUTSIDE_NETWORK, "dev", "lo")
+    network.run(instance, instances.INTERNET, ["ip", "route", "replace", *route], timeout_s=10)
+    try:
+        yield
+    finally:
+        network.run(instance, instances.INTERNET, ["ip", "route", "delete", *route], timeout_s=10)
 
 
 def _node_rules(instance: instances.Instance) -> str:

@@ -1,4 +1,6 @@
-"""Which side decided, and by which policy: read from what the proxies of the fleet logged about each connection.
+"""Which side decided, and by which policy: read from what the proxies of the fleet logged about each HTTP request.
+
+A request carries its number as user agent. Connections without HTTP have only their ports, which come again.
 
 Source: istio 1.29.1 pilot/pkg/model/telemetry_logging.go, EnvoyTextLogFormat.
 """
@@ -33,11 +35,10 @@ class Entry:
     policy: str
     upstream: str
     cluster: str
-    upstream_local: str
 
 
 class Logs:
-    """What the proxies of a fleet have logged so far, by request and by the client's address."""
+    """What the proxies of a fleet have logged so far, by request."""
 
     def __init__(self, folder: Path) -> None:
         self._entries: dict[str, dict[str, Entry]] = {}
@@ -61,22 +62,14 @@ class Logs:
                 policy=refused[1] if refused else "",
                 upstream=found["upstream"],
                 cluster=found["cluster"],
-                upstream_local=found["upstream_local"],
             )
-            for name in (found["agent"], found["remote"]):
-                self._entries.setdefault(name, {}).setdefault(place, entry)
+            self._entries.setdefault(found["agent"], {}).setdefault(place, entry)
 
     def of(self, trial: court.Trial) -> tuple[Entry | None, Entry | None]:
         """Return what the caller's own proxy logged about a request, and what the other one did."""
-        own, others = None, list[Entry]()
-        for name in (trial.measured.mark, trial.measured.local):
-            found = self._entries.get(name, {})
-            own = own or found.get(trial.request.source)
-            others += [entry for place, entry in found.items() if place != trial.request.source]
-        if own is not None:
-            found = self._entries.get(own.upstream_local, {})
-            others += [entry for place, entry in found.items() if place != trial.request.source]
-        return own, next(iter(others), None)
+        found = self._entries.get(trial.measured.mark, {})
+        others = (entry for place, entry in found.items() if place != trial.request.source)
+        return found.get(trial.request.source), next(others, None)
 
 
 def contradiction(trial: court.Trial, logs: Logs) -> str:

@@ -7,6 +7,7 @@ from concurrent import futures
 from pathlib import Path
 from typing import Any
 
+import tenacity
 import yaml
 
 from benchmarks.judge import fleet
@@ -14,6 +15,7 @@ from slipway.world import kubernetes
 
 _MANAGER = "slipway-judge"
 _AT_ONCE = 8
+_WEBHOOK_TIMEOUT_S = 60.0
 _READY_TIMEOUT_S = 180.0
 _GONE_TIMEOUT_S = 120.0
 _ROOT = "istio-system"
@@ -73,7 +75,7 @@ class Mesh:
             metadata = item["metadata"]
             there = self.cluster.get(kubernetes.POD, metadata["name"], namespace=metadata["namespace"])
             if there is None:
-                self.cluster.apply(item, manager=_MANAGER)
+                self._inject(item)
         for item in pods:
             metadata = item["metadata"]
             kubernetes.wait_until(
@@ -83,6 +85,16 @@ class Mesh:
                 ),
                 timeout_s=_READY_TIMEOUT_S,
             )
+
+    @tenacity.retry(
+        retry=tenacity.retry_if_exception_message(match=r"(?s).*failed calling webhook"),
+        wait=tenacity.wait_fixed(0.5),
+        stop=tenacity.stop_after_delay(_WEBHOOK_TIMEOUT_S),
+        reraise=True,
+    )
+    def _inject(self, pod: Object) -> None:
+        """Create a pod; istiod is ready a moment before kube-proxy leads to its webhook."""
+        self.cluster.apply(pod, manager=_MANAGER)
 
     def _sweep(self) -> None:
         """Delete what an earlier run left in the namespaces of the fleet."""

@@ -67,7 +67,21 @@ class NetworkPolicies:
                     found |= self._from(rule, policy.namespace)
             if policy.unmodelled:
                 found |= Some(must=0, may=mask)
+        itself = self._itself(workload)
+        found |= Some(must=itself, may=itself)
         return Passage(callers=mask, through=found.within(mask), key=policies[0].key)
+
+    def _itself(self, workload: Workload) -> int:
+        """Return the caller that is this very pod: what it sends to its own address never leaves it.
+
+        Of several pods another one may be meant, so only a single one counts.
+        Source: Kubernetes documentation, concepts/services-networking/network-policies, "can not block access to
+        itself".
+        """
+        if len(workload.addresses) != 1:
+            return 0
+        position = self._positions.get(self._world.index_of[workload.namespace, workload.name])
+        return 0 if position is None else 1 << position
 
     def _from(self, rule: PolicyRule, namespace: str) -> Some:
         if not rule.peers:
@@ -112,10 +126,11 @@ class NetworkPolicies:
             return [Passage(callers=mask, through=Some(must=mask, may=mask), key=None)]
         passages: list[Passage] = []
         rest = mask
+        itself = 0 if target is None else self._itself(target)
         for group in self._isolated:
             if own := group.callers & mask:
                 surely, possibly = through[group.alike]
-                held = Some(must=own if surely else 0, may=own if possibly else 0)
+                held = Some(must=own if surely else own & itself, may=own if possibly else own & itself)
                 passages.append(Passage(callers=own, through=held, key=group.policies[0].key))
                 rest &= ~own
         if rest:

@@ -157,6 +157,25 @@ def test_network_policy_of_the_destination_sees_the_port_of_the_pod():
     assert outcome(world(_network("back", {"podSelector": {}, "policyTypes": ["Ingress"]}))) == "denied"
 
 
+def test_what_a_pod_sends_to_itself_is_seen_by_no_network_policy():
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "alone", "namespace": "shop", "labels": {"app": "alone"}},
+        "spec": {"containers": [{"name": "app", "ports": [{"containerPort": 8080}]}]},
+        "status": {"podIP": "10.1.2.3"},
+    }
+    closed = _network("shop", {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
+    found = world(pod, closed)
+    for caller, wanted in (("alone", "allowed"), ("good", "denied")):
+        question = reachability.Question(
+            source=reachability.Workload(namespace="shop", name=caller),
+            destination=reachability.WorkloadAddress(namespace="shop", name="alone"),
+            port=8080,
+        )
+        assert reachability.decide(found, question).outcome.value == wanted
+
+
 def test_network_policy_of_the_source():
     pods = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "callee"}}}]
     spec = {"podSelector": {"matchLabels": {"app": "good"}}, "policyTypes": ["Egress"], "egress": [{"to": pods}]}

@@ -40,24 +40,10 @@ class Measured:
         return told + {True: " (mTLS)", False: " (plaintext)", None: ""}[self.identified]
 
 
-def manifest(body: Mapping[str, Any]) -> Manifest:
-    """Return an object of the API as a manifest, without what only the server writes."""
-    metadata = body["metadata"]
-    return Manifest(
-        api_version=body["apiVersion"],
-        kind=body["kind"],
-        name=metadata["name"],
-        namespace=metadata.get("namespace", ""),
-        labels=metadata.get("labels") or {},
-        annotations=metadata.get("annotations") or {},
-        body={key: value for key, value in body.items() if key not in {"apiVersion", "kind", "metadata"}},
-    )
-
-
 def world(objects: Iterable[Mapping[str, Any]], mesh_config: Mapping[str, Any]) -> reachability.World:
     """Return the world of live objects and of the sets'."""
     return reachability.read(
-        [manifest(item) for item in objects], mesh_config=mesh_config, pod_network="10.61.0.0/16"
+        [Manifest.from_dict(item) for item in objects], mesh_config=mesh_config, pod_network="10.61.0.0/16"
     )
 
 

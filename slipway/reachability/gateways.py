@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from slipway.reachability import strings
-from slipway.reachability.answers import Answer, Hop, Key, Outcome, Seen
+from slipway.reachability.answers import Answer, Hop, Outcome, Seen
 from slipway.reachability.callers import Caller, Callers
 from slipway.reachability.clusters import Client, Clusters
 from slipway.reachability.inbound import Inbound, Way, Wire, closed, told
@@ -249,7 +249,7 @@ class Gateways:
                 splits.append([(1, answer(Outcome.DENIED, hop, reason, seen=closed(way), key=service.key))])
                 continue
             splits.append(self._send(index, target, found.number, subset=item.subset, hop=hop, way=way, request=sent))
-        return possible(splits) if splits else [(1, _nowhere(hop, way, service.key))]
+        return possible(splits)
 
     def _send(
         self, index: int, service: Service, port: int, *, subset: str, hop: Hop, way: Way, request: Request
@@ -297,10 +297,6 @@ class Gateways:
         ]
         own = [item for item in seen if item.namespace == namespace]
         return next((item for item in own or seen if item.kubernetes), (own or seen or [None])[0])
-
-
-def _nowhere(hop: Hop, way: Way, key: Key) -> Answer:
-    return answer(Outcome.DENIED, hop, f"{key} leads nowhere", seen=closed(way), key=key)
 
 
 def _terminated(request: Request, server: Server, *, is_http: bool) -> Request:

@@ -216,6 +216,10 @@ def immediate_answer(route: Route, key: Key, hop: Hop) -> Answer | None:
     if route.direct is not None:
         seen = Seen.ANSWER if route.direct in _SUCCESS else _STATUSES.get(route.direct, Seen.OTHER_STATUS)
         return answer(Outcome.DENIED, hop, f"{key} answers itself ({route.direct})", seen=seen, key=key)
+    if not route.destinations:
+        # Source: istio 1.29.1 pkg/config/validation/validation.go, validateHTTPRoute: admission refuses such a route.
+        reason = f"a route of {key} has no destination, redirect or direct response; no API server takes it"
+        return unknown(hop, reason, key=key)
     return None
 
 

@@ -111,6 +111,11 @@ def test_redirects_direct_answers_and_missing_subsets():
     assert outcome(world(_routes([{**_to(), "fault": {"abort": {"httpStatus": 500}}}]))) == "unknown"
 
 
+def test_a_route_that_leads_nowhere_is_unknown():
+    assert outcome(world(_routes([{}]))) == "unknown"
+    assert outcome(world(_routes([{"route": []}]))) == "unknown"
+
+
 def test_weights_lead_to_every_destination_with_weight():
     both = {
         "route": [

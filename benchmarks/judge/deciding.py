@@ -15,6 +15,9 @@ _OPTIONAL = {
     "Service": (".appProtocol",),
 }
 
+_NEVER = ("RequestAuthentication",)  # requests of the judge carry no token
+_LABELS = (".matchLabels", ".labels", ".sourceLabels", ".portLevelMtls")  # whose keys are words of the user
+
 Object = dict[str, Any]
 Answers = Sequence[reachability.Answer]
 
@@ -24,13 +27,15 @@ def fields(
 ) -> tuple[collections.Counter[str], collections.Counter[str]]:
     """Return how many requests each field of the objects decides, and how many of those are unknown.
 
-    A field is its path with the object's kind, entries of ``when`` with their key.
+    A field is its path with the object's kind, entries of ``when`` with their key, without the labels of selectors;
+    one that decides nothing is there with 0.
     """
     known = [asking.question(request) for request in requests]
     real = _answers([*fixed, *objects], known, mesh_config)
     decided: collections.Counter[str] = collections.Counter()
     unknown: collections.Counter[str] = collections.Counter()
     for name in sorted({path for item in objects for path in _paths(item["kind"], item["spec"]) if _optional(path)}):
+        decided[name] += 0
         without = [_without(item, name) for item in objects]
         for one, other in zip(real, _answers([*fixed, *without], known, mesh_config), strict=True):
             if (one.outcome, one.seen) != (other.outcome, other.seen):
@@ -40,7 +45,10 @@ def fields(
 
 
 def _optional(name: str) -> bool:
-    parts = _OPTIONAL.get(name.partition(".")[0])
+    kind = name.partition(".")[0]
+    if kind in _NEVER or name.rpartition(".")[0].endswith(_LABELS):
+        return False
+    parts = _OPTIONAL.get(kind)
     return parts is None or any(part in name for part in parts)
 
 

@@ -4,8 +4,15 @@ import collections
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from benchmarks.judge import court
+from benchmarks.judge import court, deciding, fleet
 from slipway import reachability
+
+
+_PER_FIELD = 50  # requests
+_ALLOWED = (0.3, 0.7)  # share of all requests
+_UNKNOWN = 0.01  # the same
+_UNKNOWN_PER_FIELD = 0.05  # share of those that the field decides
+_OF_A_FULL_RUN = 20_000  # requests
 
 
 @dataclasses.dataclass(slots=True)
@@ -24,14 +31,34 @@ class Tally:
     all: list[court.Trial] = dataclasses.field(default_factory=list)
     differing: list[court.Trial] = dataclasses.field(default_factory=list)
     wavering: int = 0
+    fields: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    fields_unknown: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
 
-    def add(self, found: court.Round) -> None:
-        """Count one round."""
+    def add(self, found: court.Round, fixed: Sequence[court.Object]) -> None:
+        """Count one round; ``fixed`` is what the mesh has besides the sets."""
+        for one in found.sets:
+            self._weigh(found, one.number, one.lot.namespaces, fixed)
         self.sets += len(found.sets)
         self.objects += len(found.objects)
         self.refused.update(item.object["kind"] for item in found.refused)
         for item in found.trials:
             self._add(item)
+
+    def _weigh(
+        self, found: court.Round, number: int, namespaces: Sequence[str], fixed: Sequence[court.Object]
+    ) -> None:
+        """Count what each field of a set decides; other sets of the round are out of its sight."""
+        strangers = {name for one in found.sets for name in one.lot.namespaces} - set(namespaces)
+        marks = [item for item in found.objects if item["metadata"]["name"] == fleet.SENTINEL]
+        near = [
+            item for item in found.objects if item not in marks and item["metadata"]["namespace"] not in strangers
+        ]
+        around = [item for item in (*fixed, *marks) if item["metadata"].get("namespace") not in strangers]
+        requests = [item.request for item in found.trials if item.set_number == number]
+        decided, unknown = deciding.fields(around, near, requests, found.mesh_config)
+        for name, count in decided.items():
+            self.fields[name] += count
+        self.fields_unknown.update(unknown)
 
     def _add(self, item: court.Trial) -> None:
         self.trials += 1
@@ -58,7 +85,30 @@ class Tally:
         yield "decided by: " + _shares(self.kinds, total)
         for reason, count in self.unknown.most_common(12):
             yield f"  unknown {count}: {reason}"
+        enough = sum(count >= _PER_FIELD for count in self.fields.values())
+        yield f"fields: {enough} of {len(self.fields)} decide {_PER_FIELD} requests or more"
+        for name, count in sorted(self.fields.items(), key=lambda item: (item[1], item[0])):
+            if count < _PER_FIELD:
+                yield f"  {count}: {name}"
         yield f"wavering {self.wavering}; disagreements {len(self.differing)}"
+
+    def shortfalls(self) -> list[str]:
+        """Return in what a full run is less than it has to be; nothing of a shorter one."""
+        if self.trials < _OF_A_FULL_RUN:
+            return []
+        allowed = self.outcomes["allowed"] / self.trials
+        unknown = self.outcomes["unknown"] / self.trials
+        found = [f"{name} decides {count} requests" for name, count in self.fields.items() if count < _PER_FIELD]
+        found += [
+            f"{name} is unknown in {count} of {self.fields[name]} requests"
+            for name, count in self.fields_unknown.items()
+            if count > _UNKNOWN_PER_FIELD * self.fields[name]
+        ]
+        if not _ALLOWED[0] <= allowed <= _ALLOWED[1]:
+            found.append(f"{100 * allowed:.1f} % of the requests are allowed")
+        if unknown > _UNKNOWN:
+            found.append(f"{100 * unknown:.1f} % of the answers are unknown")
+        return found
 
 
 def told(item: court.Trial) -> Sequence[str]:

@@ -54,7 +54,9 @@ def main(arguments: Sequence[str]) -> int:
             time.sleep(_FLUSH_S)
             contradictions = len(sides(tally, instance))
     sys.stdout.write("\n".join(tally.lines()) + "\n")
-    return 1 if tally.differing or contradictions else 0
+    short = tally.shortfalls()
+    sys.stdout.write("".join(f"falls short: {item}\n" for item in short))
+    return 1 if tally.differing or contradictions or short else 0
 
 
 def run(
@@ -70,7 +72,7 @@ def run(
         chosen = range(first, min(first + len(lots), numbers.stop))
         wanted = [sets.make(random_, number, lot, found.addresses) for number, lot in zip(chosen, lots, strict=False)]
         held = found.hold(wanted, _root(random_, found, lots[0]), random_, each)
-        tally.add(held)
+        tally.add(held, found.fixed)
         if record is not None:
             _record(held, found, record, name=f"seed-{seed}")
         for item in held.trials:

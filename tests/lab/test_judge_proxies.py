@@ -60,6 +60,6 @@ def test_random_sets_agree(court):
     for number in range(0, SETS, LOTS):
         random_ = random.Random(f"{SEED}/{number}")  # noqa: S311 - repeatable on purpose
         wanted = [sets.make(random_, number + lot.number, lot, court.addresses) for lot in court.lots]
-        tally.add(court.hold(wanted, [], random_, REQUESTS))
+        tally.add(court.hold(wanted, [], random_, REQUESTS), court.fixed)
     assert [line for item in tally.differing for line in report.told(item)] == []
     assert tally.trials == SETS * REQUESTS

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from benchmarks.judge import court, deciding, fleet
 from slipway import reachability
 
-
 _PER_FIELD = 50  # requests
 _ALLOWED = (0.3, 0.7)  # share of all requests
 _UNKNOWN = 0.01  # the same

@@ -18,7 +18,7 @@ from slipway.reachability.objects import Protocol as Declared
 from slipway.reachability.questions import Application
 from slipway.reachability.registry import Port, Registry, Target
 from slipway.reachability.request import Http, Request
-from slipway.reachability.split import Split, answer, joined, possible, unknown
+from slipway.reachability.split import Split, answer, doubted, joined, possible, unknown
 from slipway.reachability.walks import Walk
 from slipway.reachability.world import World, selects
 
@@ -70,6 +70,29 @@ class AtGateway(Protocol):
         ...
 
 
+class _Passed:
+    """Who of some callers gets through network rules: ``through`` has also those that may get through or not."""
+
+    def __init__(self, mask: int) -> None:
+        self.through = mask
+        self._refused: Split = []
+        self._doubtful: Split = []
+
+    def filter(self, callers: int, through: Some, refusal: Answer) -> None:
+        """Have rules decide about ``callers``: those that surely or possibly do not pass get ``refusal``."""
+        if denied := callers & self.through & ~through.may:
+            self._refused.append((denied, refusal))
+            self.through &= ~denied
+        if doubtful := callers & self.through & ~through.must:
+            self._doubtful.append((doubtful, refusal))
+
+    def after(self, split: Split) -> Split:
+        """Return what comes of all callers, given what comes of those that got through."""
+        for callers, refusal in self._doubtful:
+            split = doubted(split, callers, refusal)
+        return [*self._refused, *split]
+
+
 class Inbound:
     """Decides for one world and one list of callers; ``walk`` is that of the request under way."""
 
@@ -94,15 +117,18 @@ class Inbound:
 
     def arrive(self, target: Target, wire: Wire, way: Way, request: Request, mask: int) -> Split:
         """Return what happens to the callers of ``mask`` on their way to an endpoint, and there."""
-        split, rest = self._leave(target, way, mask)
-        if not rest or target.workload is None:
-            return split + ([(rest, _reached(wire, "nothing of the mesh stands before it"))] if rest else [])
+        left = self._leave(target, way, mask)
+        if not left.through or target.workload is None:
+            reached = [(left.through, _reached(wire, "nothing of the mesh stands before it"))] if left.through else []
+            return left.after(reached)
         workload = self._world.workloads[target.workload]
-        refused, rest = self._enter(workload, target.port, way, rest)
-        split += refused
-        if rest:
-            split += self.at_workload(target.workload, target.port, wire, way=way, request=request, mask=rest)
-        return joined(split)
+        entered = self._enter(workload, target.port, way, left.through)
+        there: Split = []
+        if entered.through:
+            there = self.at_workload(
+                target.workload, target.port, wire, way=way, request=request, mask=entered.through
+            )
+        return joined(left.after(entered.after(there)))
 
     def listens(self, target: Target, wire: Wire, request: Request) -> bool:
         """Return whether the gateway that an endpoint is takes such a connection."""
@@ -111,24 +137,22 @@ class Inbound:
         self.walk.keep_alone()
         return self._gateways.listens(target.workload, target.port, wire=wire, request=request)
 
-    def _leave(self, target: Target, way: Way, mask: int) -> tuple[Split, int]:
-        """Return who does not get out of its own network rules, and who does."""
+    def _leave(self, target: Target, way: Way, mask: int) -> _Passed:
+        """Return who gets out of its own network rules."""
         workload = None if target.workload is None else self._world.workloads[target.workload]
         place = self._place(target)
-        split: Split = []
-        rest = mask
+        passed = _Passed(mask)
         for passage in self._networks.out_of(workload, place, target.port, mask):
-            if passage.through.must == passage.callers:
-                continue
-            split += self._stopped(passage.through, passage.key, passage.callers, Hop.SOURCE_NETWORK_POLICY, way)
-            rest &= ~(passage.callers & ~passage.through.must)
+            if passage.through.must != passage.callers:
+                refusal = self._isolated(passage.key, Hop.SOURCE_NETWORK_POLICY, way)
+                passed.filter(passage.callers, passage.through, refusal)
         for index, own in self._guarded:
-            if rest >> index & 1:
+            if passed.through >> index & 1:
                 let_out = security_groups.outbound(self._world, own.name, place, target.port)
-                if let_out is not True:
-                    split.append((1 << index, _guarded(own.name, let_out, Hop.SOURCE_NSG, way)))
-                    rest &= ~(1 << index)
-        return split, rest
+                alone = 1 << index
+                through = Some(must=alone if let_out else 0, may=0 if let_out is False else alone)
+                passed.filter(alone, through, _guarded(own.name, Hop.SOURCE_NSG, way))
+        return passed
 
     def _place(self, target: Target) -> str:
         if _is_address(target.address):
@@ -137,30 +161,20 @@ class Inbound:
             return places.INTERNET
         return places.NOWHERE if self._world.workloads[target.workload].machine else self._world.pod_network
 
-    def _enter(self, workload: Workload, port: int, way: Way, mask: int) -> tuple[Split, int]:
-        """Return who does not get into the network rules of the workload, and who does."""
+    def _enter(self, workload: Workload, port: int, way: Way, mask: int) -> _Passed:
+        """Return who gets into the network rules of the workload."""
+        passed = _Passed(mask)
         passage = self._networks.into(workload, port, mask)
-        split = self._stopped(passage.through, passage.key, mask, Hop.DESTINATION_NETWORK_POLICY, way)
-        rest = mask & passage.through.must
-        if workload.machine and workload.name in self._world.nsg and rest:
-            found = security_groups.inbound(self._world, workload.name, self._callers, port, rest)
-            if denied := rest & ~found.may:
-                split.append((denied, _guarded(workload.name, False, Hop.DESTINATION_NSG, way)))  # noqa: FBT003
-            if doubtful := found.may & ~found.must:
-                split.append((doubtful, _guarded(workload.name, None, Hop.DESTINATION_NSG, way)))
-            rest &= found.must
-        return split, rest
+        passed.filter(mask, passage.through, self._isolated(passage.key, Hop.DESTINATION_NETWORK_POLICY, way))
+        if workload.machine and workload.name in self._world.nsg and passed.through:
+            through = security_groups.inbound(self._world, workload.name, self._callers, port, passed.through)
+            passed.filter(passed.through, through, _guarded(workload.name, Hop.DESTINATION_NSG, way))
+        return passed
 
-    def _stopped(self, through: Some, key: Key | None, mask: int, hop: Hop, way: Way) -> Split:
-        split: Split = []
-        if denied := mask & ~through.may:
-            seen = unreachable(way, REFUSAL.get(self._world.engine, Seen.TIMEOUT))
-            reason = f"no rule of the network policies ({key} among them) lets it through"
-            split.append((denied, answer(Outcome.DENIED, hop, reason, seen=seen, key=key)))
-        if doubtful := mask & through.may & ~through.must:
-            reason = f"{key} goes by addresses that the objects do not say"
-            split.append((doubtful, unknown(hop, reason, key=key)))
-        return split
+    def _isolated(self, key: Key | None, hop: Hop, way: Way) -> Answer:
+        seen = unreachable(way, REFUSAL.get(self._world.engine, Seen.TIMEOUT))
+        reason = f"no rule of the network policies ({key} among them) lets it through"
+        return answer(Outcome.DENIED, hop, reason, seen=seen, key=key)
 
     def at_workload(self, index: int, port: int, wire: Wire, *, way: Way, request: Request, mask: int) -> Split:
         """Return what proxy and application make of it, once packets reach the workload."""
@@ -340,10 +354,8 @@ def _reached(wire: Wire, reason: str) -> Answer:
     return answer(Outcome.ALLOWED, Hop.DESTINATION, reason, seen=Seen.ANSWER, transport=_TRANSPORT[wire])
 
 
-def _guarded(machine: str, let: bool | None, hop: Hop, way: Way) -> Answer:
+def _guarded(machine: str, hop: Hop, way: Way) -> Answer:
     key = Key(kind="NetworkSecurityGroup", namespace="", name=machine)
-    if let is None:
-        return unknown(hop, f"the security group of {machine} goes by addresses that the objects do not say", key=key)
     reason = f"no rule of the security group of {machine} lets it through"
     return answer(Outcome.DENIED, hop, reason, seen=unreachable(way, Seen.TIMEOUT), key=key)
 

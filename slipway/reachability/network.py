@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from slipway.reachability import places
 from slipway.reachability.answers import Key, Seen
-from slipway.reachability.callers import Callers, Some
+from slipway.reachability.callers import NOBODY, Callers, Some
 from slipway.reachability.objects import LabelSelector, NetworkPolicy, Peer, PolicyPort, PolicyRule, Workload
 from slipway.reachability.world import Engine, World
 
@@ -67,21 +67,19 @@ class NetworkPolicies:
                     found |= self._from(rule, policy.namespace)
             if policy.unmodelled:
                 found |= Some(must=0, may=mask)
-        itself = self._itself(workload)
-        found |= Some(must=itself, may=itself)
+        found |= self._itself(workload)
         return Passage(callers=mask, through=found.within(mask), key=policies[0].key)
 
-    def _itself(self, workload: Workload) -> int:
+    def _itself(self, workload: Workload) -> Some:
         """Return the caller that is this very pod: what it sends to its own address never leaves it.
 
-        Of several pods another one may be meant, so only a single one counts.
+        Of several pods another one may be meant.
         Source: Kubernetes documentation, concepts/services-networking/network-policies, "can not block access to
         itself".
         """
-        if len(workload.addresses) != 1:
-            return 0
         position = self._positions.get(self._world.index_of[workload.namespace, workload.name])
-        return 0 if position is None else 1 << position
+        own = 0 if position is None else 1 << position
+        return Some(must=own if len(workload.addresses) == 1 else 0, may=own)
 
     def _from(self, rule: PolicyRule, namespace: str) -> Some:
         if not rule.peers:
@@ -126,11 +124,11 @@ class NetworkPolicies:
             return [Passage(callers=mask, through=Some(must=mask, may=mask), key=None)]
         passages: list[Passage] = []
         rest = mask
-        itself = 0 if target is None else self._itself(target)
+        itself = NOBODY if target is None else self._itself(target)
         for group in self._isolated:
             if own := group.callers & mask:
                 surely, possibly = through[group.alike]
-                held = Some(must=own if surely else own & itself, may=own if possibly else own & itself)
+                held = Some(must=own if surely else own & itself.must, may=own if possibly else own & itself.may)
                 passages.append(Passage(callers=own, through=held, key=group.policies[0].key))
                 rest &= ~own
         if rest:

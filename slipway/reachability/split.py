@@ -64,6 +64,17 @@ def _either(first: Answer, second: Answer) -> Answer:
     return Answer(outcome=Outcome.UNKNOWN, seen=Seen.UNKNOWN, decided_by=worse.decided_by, reasons=reasons)
 
 
+def doubted(split: Split, mask: int, other: Answer) -> Split:
+    """Return the split where ``other`` may as well be what the callers of ``mask`` get, as far as they are in it."""
+    found: Split = []
+    for callers, item in split:
+        if both := callers & mask:
+            found.append((both, _either(other, item)))
+        if rest := callers & ~mask:
+            found.append((rest, item))
+    return found
+
+
 def joined(split: Split) -> Split:
     """Return the same split with equal answers in one part."""
     if len(split) <= 1 or (len(split) == _PAIR and split[0][1] != split[1][1]):

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from reachability_example import ask, istio, mtls, outcome, policy, world
+from reachability_example import ask, deployment, istio, mtls, outcome, policy, world
 
 from slipway import reachability
 from slipway.manifests.nsg import Access, Direction, NsgRule, Protocol
@@ -179,6 +179,21 @@ def test_what_a_pod_sends_to_itself_is_seen_by_no_network_policy():
             port=8080,
         )
         assert reachability.decide(found, question).outcome.value == wanted
+
+
+@pytest.mark.parametrize(("allowing", "wanted"), [([{}], "unknown"), ([], "denied")])
+def test_a_pod_among_several_may_mean_itself_or_not_unless_it_is_refused_anyway(allowing, wanted):
+    closed = _network("shop", {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
+    port = {"name": "app", "ports": [{"containerPort": 8080}]}
+    several = deployment("several", "shop")
+    several["spec"]["template"]["spec"]["containers"] = [port]
+    question = reachability.Question(
+        source=reachability.Workload(namespace="shop", name="several"),
+        destination=reachability.WorkloadAddress(namespace="shop", name="several"),
+        port=8080,
+    )
+    found = reachability.decide(world(several, closed, policy(allowing, namespace="shop")), question)
+    assert found.outcome.value == wanted
 
 
 def test_network_policy_of_the_source():

@@ -153,6 +153,7 @@ def open_court(instance_name: str, lots: int) -> Generator[court.Court]:
     outside = network.NAMESPACE_FOLDER / instance.namespace(instances.INTERNET)
     with (
         _outside(instance),
+        _refusals_told(instance),
         herd.running(places, cgroup=instance.cgroup, certificate=certificate, key=key, outside=outside) as people,
     ):
         try:
@@ -170,6 +171,25 @@ def _outside(instance: instances.Instance) -> Generator[None]:
         yield
     finally:
         network.run(instance, instances.INTERNET, ["ip", "route", "delete", *route], timeout_s=10)
+
+
+@contextlib.contextmanager
+def _refusals_told(instance: instances.Instance) -> Generator[None]:
+    """Have the node tell of every connection that its packet filter refuses, however many there are at once.
+
+    Source: Linux Documentation/networking/ip-sysctl.rst, icmp_ratelimit and icmp_msgs_per_sec: beyond these a client
+    waits for a timeout.
+    """
+
+    def limit(values: Mapping[str, int]) -> None:
+        script = "; ".join(f"echo {value} > /proc/sys/net/ipv4/{name}" for name, value in values.items())
+        network.run(instance, instances.NODE, ["sh", "-ec", script], timeout_s=10)
+
+    limit({"icmp_ratelimit": 0, "icmp_msgs_per_sec": 100_000, "icmp_msgs_burst": 10_000})
+    try:
+        yield
+    finally:
+        limit({"icmp_ratelimit": 1000, "icmp_msgs_per_sec": 1000, "icmp_msgs_burst": 50})
 
 
 def _node_rules(instance: instances.Instance) -> str:

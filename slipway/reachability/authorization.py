@@ -20,12 +20,16 @@ _NAMED = 3  # policies in a reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the filters decide; ``object`` None when no policy applies to the workload."""
+    """What the filters decide; ``object`` None when no policy applies to the workload.
+
+    ``unread`` tells that the request never gets to them: Envoy takes its path for none.
+    """
 
     outcome: Outcome
     object: Key | None
     rule: int | None
     reason: str
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

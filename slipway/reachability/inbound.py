@@ -25,6 +25,7 @@ from slipway.reachability.world import World, selects
 # Never captured inbound: SSH on machines apart, these are the agent's and Envoy's own ports.
 # Source: istio 1.29.1 tools/istio-iptables/pkg/capture/run.go.
 _UNCAPTURED = frozenset({15006, 15008, 15020, 15021, 15090})
+UNREAD = "Envoy refuses the path of the request"
 
 
 class Wire(Choice):
@@ -289,14 +290,16 @@ class Inbound:
             place = (workload.key, port, wire if applied.by_sni else None)
             self.walk.note(place, lambda sent: self._authorization.made_of(applied, arrived(sent)), http)
         if arrival is None:
-            reason = "Envoy refuses the path of the request"
-            return [(mask, Verdict(outcome=Outcome.DENIED, object=None, rule=None, reason=reason))]
+            verdict = Verdict(outcome=Outcome.DENIED, object=None, rule=None, reason=UNREAD, unread=True)
+            return [(mask, verdict)]
         return self._authorization.decide(applied, arrival, mask)
 
 
 def told(verdict: Verdict, hop: Hop, wire: Wire, way: Way, http: Http | None) -> Answer:
     """Return a verdict as an answer."""
     denied = Seen.FORBIDDEN_403 if http is not None else closed(way)
+    if verdict.unread:
+        denied = Seen.OTHER_STATUS  # 400
     seen = {Outcome.ALLOWED: Seen.ANSWER, Outcome.DENIED: denied}.get(verdict.outcome, Seen.UNKNOWN)
     transport = _TRANSPORT[wire]
     who = "with the caller's identity" if wire is Wire.MUTUAL_TLS else "without any identity of the caller"

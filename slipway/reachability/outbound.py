@@ -9,11 +9,12 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from slipway.reachability import paths
 from slipway.reachability.answers import Hop, Key, Outcome, Seen
 from slipway.reachability.callers import Callers, members
 from slipway.reachability.clusters import Client, Clusters
 from slipway.reachability.gateways import Gateways
-from slipway.reachability.inbound import Inbound, Way, Wire, closed
+from slipway.reachability.inbound import UNREAD, Inbound, Way, Wire, closed
 from slipway.reachability.objects import (
     Capture,
     Protocol,
@@ -346,6 +347,8 @@ class Outbound:
 
     def _by_host(self, scope: Scope, dialled: Dialled, request: Request, http: Http, mask: int) -> Split | None:
         """Route HTTP by its Host header, as the listener of the port does whatever address was dialled."""
+        if paths.normalized(http.path, self._world.mesh.normalization) is None:
+            return [(mask, answer(Outcome.DENIED, Hop.SOURCE_SIDECAR, UNREAD, seen=Seen.OTHER_STATUS))]
         name = self._called(http.host)
         services = scope.pick(self._world.services_by_host.get(name, ()))
         if not services:

@@ -9,7 +9,10 @@ from slipway.reachability.strings import Match, Shape
 _ESCAPED_SLASHES = re.compile("%(2f|5c)", re.IGNORECASE)
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _ESCAPE = re.compile("%([0-9a-fA-F]{2})")
-_LITERAL = r"[a-zA-Z0-9_.~%!$&'()+,;:@=-]"
+_LITERAL = r"[a-zA-Z0-9_.~%!$&'()*+,;:@=-]"
+_PRINTABLE = re.compile("[!-~]*")
+# Measured with Envoy 1.37: each printable character in a path, against policies that name it as it is and escaped.
+_NEVER_PLAIN = str.maketrans({char: f"%{ord(char):02X}" for char in '"<>^`{|}'})
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -19,8 +22,10 @@ def normalized(path: str, normalization: str) -> str | None:
     Source: istio 1.29.1 pilot/pkg/networking/core/listener.go (BASE is normalize_path, MERGE_SLASHES adds
     merge_slashes, DECODE_AND_MERGE_SLASHES adds UNESCAPE_AND_FORWARD of %2F and %5C); Envoy's
     source/common/http/path_utility.cc: fragments are stripped, dot segments resolved, backslashes become slashes,
-    escapes of unreserved characters are decoded.
+    escapes of unreserved characters are decoded, characters that no URL has are escaped.
     """
+    if not _PRINTABLE.fullmatch(path):
+        return None
     plain = path.partition("#")[0].partition("?")[0]
     if normalization == "NONE":
         return plain
@@ -29,7 +34,7 @@ def normalized(path: str, normalization: str) -> str | None:
     if not plain.startswith("/"):
         return plain if plain == "*" else None
     plain = _ESCAPE.sub(_decoded, plain.replace("\\", "/"))
-    plain = _without_dots(plain)
+    plain = _without_dots(plain).translate(_NEVER_PLAIN)
     if normalization in {"MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"}:
         plain = re.sub("/{2,}", "/", plain)
     return plain
@@ -69,7 +74,7 @@ def template(value: str) -> Match:
     """Return the comparison of a template: ``{*}`` is one segment, ``{**}`` any number of them.
 
     Source: Envoy's source/extensions/path/uri_template_lib/uri_template_internal.cc: ``*`` becomes ``[...]+``
-    without slashes and ``**`` ``[.../]*``; a path that the template's alphabet lacks does not match.
+    without slashes and ``**`` ``[.../]*``; a path with what the template's alphabet lacks does not match.
     """
     parts = re.split(r"(\{\*\*\}|\{\*\}|\*\*|\*)", value)
     pieces = {"{*}": f"{_LITERAL}+", "*": f"{_LITERAL}+", "{**}": f"(?:{_LITERAL}|/)*", "**": f"(?:{_LITERAL}|/)*"}

@@ -13,6 +13,7 @@ from slipway.world import kubernetes
 _SETTLED_S = 600.0  # on a computer that others use too
 _CANDIDATES = 2  # random requests per request that is sent, so that about half of those sent are allowed
 _AGAIN = 2
+_CHOSEN = 3  # every third request at most is one that a set itself asks for
 _ROOT = "istio-system"
 
 Object = dict[str, Any]
@@ -75,6 +76,11 @@ class Court:
         """Return the analyser's world with these objects beside the fleet and the mesh's own."""
         return asking.world([*self.fixed, *objects], self.mesh_config)
 
+    def around(self, lot: fleet.Lot) -> list[Object]:
+        """Return the fleet and the mesh's own as one lot sees them: without the other lots."""
+        strangers = {name for item in self.lots if item != lot for name in item.namespaces}
+        return [item for item in self.fixed if item["metadata"].get("namespace") not in strangers]
+
     def install(self, objects: Sequence[Object]) -> tuple[list[Object], list[Refused]]:
         """Have exactly these objects, in every proxy; return those that are there, as the cluster has them."""
         refused = self.mesh.replace(objects)
@@ -125,12 +131,10 @@ class Court:
         found = self.world(there)
         pairs: list[tuple[sets.PolicySet, sets.Request, reachability.Answer]] = []
         for one in wanted:
-            candidates = [
-                (request, reachability.decide(found, asking.question(request)))
-                for request in sets.requests(random_, one, each * _CANDIDATES)
-                if (request.pod or request.host) in self.people.targets
-            ]
-            pairs += [(one, request, answer) for request, answer in balanced(candidates, each)]
+            first = self._answered(found, one.requests)[: each // _CHOSEN]
+            candidates = self._answered(found, sets.requests(random_, one, each * _CANDIDATES))
+            rest = balanced(candidates, each - len(first))
+            pairs += [(one, request, answer) for request, answer in (*first, *rest)]
         measured = self.people.measure([request for _, request, _ in pairs])
         declared = not asking.has_own_ports(there)
         trials = [
@@ -151,6 +155,16 @@ class Court:
             objects=tuple(there),
             mesh_config=self.mesh_config,
         )
+
+    def _answered(
+        self, world: reachability.World, requests: Sequence[sets.Request]
+    ) -> list[tuple[sets.Request, reachability.Answer]]:
+        """Return the requests to somebody who is there, with their answers."""
+        return [
+            (request, reachability.decide(world, asking.question(request)))
+            for request in requests
+            if (request.pod or request.host) in self.people.targets
+        ]
 
     def smallest(self, held: Round, trial: Trial, *, attempts: int) -> tuple[list[Object], asking.Measured]:
         """Return a few objects of a round with which a trial still contradicts the analyser, and what it measures."""

@@ -2,6 +2,7 @@
 
 import collections
 import copy
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,10 +14,13 @@ _OPTIONAL = {
     "VirtualService": (".match.", ".rewrite", ".exportTo"),
     "ServiceEntry": (".exportTo", ".location"),
     "Service": (".appProtocol",),
+    "DestinationRule": (".trafficPolicy", ".exportTo"),
 }
-
-_NEVER = ("RequestAuthentication",)  # requests of the judge carry no token
-_LABELS = (".matchLabels", ".labels", ".sourceLabels", ".portLevelMtls")  # whose keys are words of the user
+# What decides nothing by itself, whatever it says: requests of the judge carry no token, the name of a Sidecar's port
+# is a word, and how load is spread or limited is no matter of who may call.
+_NEVER = re.compile(r"RequestAuthentication|Sidecar\.ingress\.port\.name|.*\.(loadBalancer|connectionPool)\b")
+_LABELS = (".matchLabels", ".labels", ".sourceLabels")  # whose keys are words of the user
+_NUMBER = re.compile(r"\.\d+\b")  # ports as keys
 
 Object = dict[str, Any]
 Answers = Sequence[reachability.Answer]
@@ -34,21 +38,45 @@ def fields(
     real = _answers([*fixed, *objects], known, mesh_config)
     decided: collections.Counter[str] = collections.Counter()
     unknown: collections.Counter[str] = collections.Counter()
-    for name in sorted({path for item in objects for path in _paths(item["kind"], item["spec"]) if _optional(path)}):
-        decided[name] += 0
-        without = [_without(item, name) for item in objects]
-        for one, other in zip(real, _answers([*fixed, *without], known, mesh_config), strict=True):
-            if (one.outcome, one.seen) != (other.outcome, other.seen):
-                decided[name] += 1
-                unknown[name] += one.outcome is reachability.Outcome.UNKNOWN
+    for name in names(objects):
+        others = _answers([*fixed, *(_without(item, name) for item in objects)], known, mesh_config)
+        chosen = [one for one, other in zip(real, others, strict=True) if _differ(one, other)]
+        decided[name] += len(chosen)
+        unknown[name] += sum(item.outcome is reachability.Outcome.UNKNOWN for item in chosen)
     return decided, unknown
 
 
+def names(objects: Iterable[Object]) -> list[str]:
+    """Return the fields of objects, sorted."""
+    return sorted({path for item in objects for path in _paths(item["kind"], item["spec"]) if _optional(path)})
+
+
+def decided_by(
+    name: str,
+    fixed: Sequence[Object],
+    objects: Sequence[Object],
+    requests: Sequence[sets.Request],
+    mesh_config: Any,
+) -> list[sets.Request]:
+    """Return the requests whose known answer would be another one without a field."""
+    known = [asking.question(request) for request in requests]
+    real = _answers([*fixed, *objects], known, mesh_config)
+    others = _answers([*fixed, *(_without(item, name) for item in objects)], known, mesh_config)
+    return [
+        request
+        for request, one, other in zip(requests, real, others, strict=True)
+        if _differ(one, other) and one.outcome is not reachability.Outcome.UNKNOWN
+    ]
+
+
+def _differ(one: reachability.Answer, other: reachability.Answer) -> bool:
+    return (one.outcome, one.seen) != (other.outcome, other.seen)
+
+
 def _optional(name: str) -> bool:
-    kind = name.partition(".")[0]
-    if kind in _NEVER or name.rpartition(".")[0].endswith(_LABELS):
+    if _NEVER.match(name) or name.rpartition(".")[0].endswith((*_LABELS, ".portLevelMtls")):
         return False
-    parts = _OPTIONAL.get(kind)
+    parts = _OPTIONAL.get(name.partition(".")[0])
     return parts is None or any(part in name for part in parts)
 
 
@@ -62,11 +90,17 @@ def _paths(name: str, value: Any) -> Iterable[str]:
         for item in value:
             yield from _paths(name, item)
     elif isinstance(value, dict):
-        inner = f"{name}[{value['key']}]" if set(value) & {"values", "notValues"} and "key" in value else name
         for key, item in value.items():
-            if key != "key":
-                yield f"{inner}.{key}"
-                yield from _paths(f"{inner}.{key}", item)
+            if (path := _inner(name, value, key)) is not None:
+                yield path
+                yield from _paths(path, item)
+
+
+def _inner(name: str, value: dict[str, Any], key: str) -> str | None:
+    """Return the path of a key in a map, None for the key of an entry of ``when``, which is in the path itself."""
+    if "key" in value and {"values", "notValues"} & set(value):
+        return None if key == "key" else f"{name}[{value['key']}].{key}"
+    return _NUMBER.sub(".*", f"{name}.{key}")
 
 
 def _without(item: Object, name: str) -> Object:
@@ -77,14 +111,14 @@ def _without(item: Object, name: str) -> Object:
     return changed
 
 
-def _remove(name: str, value: Any, path: str) -> None:
+def _remove(name: str, value: Any, wanted: str) -> None:
     if isinstance(value, list):
         for item in value:
-            _remove(name, item, path)
+            _remove(name, item, wanted)
     elif isinstance(value, dict):
-        inner = f"{name}[{value['key']}]" if set(value) & {"values", "notValues"} and "key" in value else name
-        for key in list(value):
-            if f"{inner}.{key}" == path:
+        inner = {key: _inner(name, value, key) for key in value}
+        for key, path in inner.items():
+            if path == wanted:
                 del value[key]
-            else:
-                _remove(f"{inner}.{key}", value[key], path)
+            elif path is not None:
+                _remove(path, value[key], wanted)

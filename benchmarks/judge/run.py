@@ -11,7 +11,7 @@ from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.judge import cases, court, fleet, herd, install, logs, policies, report, sets, words
+from benchmarks.judge import cases, court, fleet, focus, herd, install, logs, policies, report, sets, words
 from benchmarks.judge.mesh import Mesh
 from slipway import reachability
 from slipway.lab import certificates, network
@@ -70,8 +70,20 @@ def run(
     for first in range(numbers.start, numbers.stop, len(lots)):
         random_ = random.Random(f"{seed}/{first}")  # noqa: S311 - repeatable on purpose
         chosen = range(first, min(first + len(lots), numbers.stop))
-        wanted = [sets.make(random_, number, lot, found.addresses) for number, lot in zip(chosen, lots, strict=False)]
-        held = found.hold(wanted, _root(random_, found, lots[0]), random_, each)
+        root = _root(random_, found, lots[0])
+        wanted = [
+            focus.chosen(
+                random_,
+                number,
+                lot,
+                addresses=found.addresses,
+                around=[*found.around(lot), *root],
+                mesh_config=found.mesh_config,
+                fields=tally.fields,
+            )
+            for number, lot in zip(chosen, lots, strict=False)
+        ]
+        held = found.hold(wanted, root, random_, each)
         tally.add(held, found.fixed)
         if record is not None:
             _record(held, found, record, name=f"seed-{seed}")

@@ -38,7 +38,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySet:
-    """The objects of one lot, those of the root namespace apart, since all lots of a round share them."""
+    """The objects of one lot, those of the root namespace apart, since all lots of a round share them.
+
+    ``requests`` are to be sent whatever else is: those that a rare field decides.
+    """
 
     number: int
     lot: fleet.Lot

@@ -8,7 +8,13 @@ from benchmarks.judge import fleet, words
 from benchmarks.judge.policies import istio
 
 _SYSTEM = "istio-system/*"
-_INGRESS = ((8080, "HTTP", 8080), (8080, "HTTP", 8081), (9000, "TCP", 9000), (9000, "HTTP", 9000))
+_INGRESS = (
+    (8080, "HTTP", 8080),
+    (8080, "HTTP", 8081),
+    (9000, "TCP", 9000),
+    (9000, "HTTP", 9000),
+    (8080, "HTTP", 8099),
+)
 _NAME = "kubernetes.io/metadata.name"
 
 
@@ -74,7 +80,7 @@ class Traffic:
             route["directResponse"] = {"status": random_.choice((404, 503, 403, 200))}
         else:
             route["route"] = [self._destination(None)]
-            if words.chance(random_, 0.25):
+            if words.chance(random_, 0.4):
                 route["rewrite"] = random_.choice(
                     ({"uri": "/admin"}, {"uri": "/api/v2"}, {"authority": "secret.example.com"}, {"uri": "/"})
                 )
@@ -86,7 +92,7 @@ class Traffic:
         for name in words.some(random_, ("uri", "method", "headers", "sourceLabels", "withoutHeaders", "port"), 2):
             if name == "uri":
                 found["uri"] = words.text_match(random_, words.PLAIN_PATHS)
-                if words.chance(random_, 0.1):
+                if words.chance(random_, 0.25):
                     found["ignoreUriCase"] = True
             elif name == "method":
                 found["method"] = words.text_match(random_, words.METHODS)

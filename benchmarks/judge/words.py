@@ -15,6 +15,7 @@ PATHS = (
     "/api/v1/items?q=admin", "//admin", "/ADMIN", "/x/../admin", "/admin/", "/x/./admin", "/%61dmin",
     "/%2Fapp%5cadmin", "/x%2f..%2fadmin", "/a*b", "/aXb", "/x\\admin", "/files//b", "/api/v1/", "/info.json?x=/admin",
     "/admin#top", "/data/report.json", "/files/a", "/foo*", "/files/%7e/b", "/x/..",
+    "/a|b", "/files/a^b/b/c", "/api/x{y/items", "/API/v1", "/Info.json",
 )  # fmt: skip
 PLAIN_PATHS = PATHS[:9]
 PATH_PATTERNS = (

@@ -127,13 +127,15 @@ class Clusters:
         policies = [item for item in rules if item.policy is not None] or [None]
         splits: list[Split] = []
         for item in policies:
-            settings = _settings(item.policy if item else None, subsets[subset][1].policy if subset else None, port)
+            policy = item.policy if item else None
+            own = subsets[subset][1].policy if subset else None
             splits.append(
                 self._spread(
                     service,
                     port,
                     targets,
-                    settings=settings,
+                    settings=_settings(policy, own, port),
+                    marked=_marked(own if subset else policy, port),
                     client=client,
                     way=way,
                     request=request,
@@ -150,6 +152,7 @@ class Clusters:
         targets: tuple[Target, ...],
         *,
         settings: TlsSettings | None,
+        marked: bool | None,
         client: Client,
         way: Way,
         request: Request,
@@ -164,7 +167,7 @@ class Clusters:
             return [(mask, answer(Outcome.DENIED, client.hop, reason, seen=closed(way), key=service.key))]
         splits: list[Split] = []
         for target in dict.fromkeys(targets):
-            wires = self._wires(service, target, settings, request)
+            wires = self._wires(service, target, settings, marked, request)
             for wire in wires:
                 sent = request.carried(self._sni(service, port, settings, wire, request))
                 splits.append(inbound.arrive(target, wire, way, sent, mask))
@@ -191,7 +194,7 @@ class Clusters:
         return f"outbound_.{port.number}_._.{service.hostname}" if wire is Wire.MUTUAL_TLS else service.hostname
 
     def _wires(
-        self, service: Service, target: Target, settings: TlsSettings | None, request: Request
+        self, service: Service, target: Target, settings: TlsSettings | None, marked: bool | None, request: Request
     ) -> tuple[Wire, ...]:
         plain = Wire.TLS if request.application is Application.TLS and request.http is None else Wire.PLAINTEXT
         if settings is not None:
@@ -199,6 +202,13 @@ class Clusters:
             return (named.get(settings.mode, Wire.TLS),)
         if not self._world.mesh.auto_mtls or service.external or target.workload is None or target.plain:
             return (plain,)
+        if marked is not None:
+            whole = mutual_tls.namespace_mode(self._world, service.namespace)
+            return tuple(
+                dict.fromkeys(
+                    Wire.MUTUAL_TLS if marked and item.mode is not Mtls.DISABLE else plain for item in whole
+                )
+            )
         workload = self._world.workloads[target.workload]
         if workload.proxy in {Proxy.NONE, Proxy.UNKNOWN}:
             return (plain,)
@@ -234,3 +244,16 @@ def _settings(policy: TrafficPolicy | None, subset: TrafficPolicy | None, port: 
         if port.number in item.ports:
             found = item.ports[port.number]
     return found
+
+
+def _marked(policy: TrafficPolicy | None, port: ServicePort) -> bool | None:
+    """Return whether endpoints are marked as ones that take mutual TLS, None where their own mode tells.
+
+    Istiod marks them by the TLS of the whole policy also where a port has settings of its own without TLS, which
+    leaves the port to automatic mutual TLS otherwise.
+    Source: istio 1.29.1 pilot/pkg/xds/endpoints/mtls_checker.go, trafficPolicyTLSModeForPort.
+    """
+    if policy is None:
+        return None
+    found = policy.ports.get(port.number) or policy.tls
+    return None if found is None else found.mode == "ISTIO_MUTUAL"

@@ -85,6 +85,15 @@ def test_settings_of_a_port_replace_those_above():
     assert ask(found, port=5432).transport.value == "mTLS"
 
 
+@pytest.mark.parametrize(
+    ("mode", "peer", "transport"), [("DISABLE", "PERMISSIVE", "plaintext"), ("ISTIO_MUTUAL", "PERMISSIVE", "mTLS")]
+)
+def test_a_port_without_tls_of_its_own_is_automatic_but_for_how_endpoints_are_marked(mode, peer, transport):
+    ports = [{"port": {"number": 80}, "connectionPool": {"tcp": {"maxConnections": 9}}}]
+    found = world(_rule(trafficPolicy={"tls": {"mode": mode}, "portLevelSettings": ports}), mtls(peer))
+    assert ask(found, port=80).transport.value == transport
+
+
 def test_a_rule_that_is_not_exported_does_not_count():
     hidden = _rule(trafficPolicy={"tls": {"mode": "DISABLE"}}, exportTo=["."])
     assert ask(world(hidden)).transport.value == "mTLS"

@@ -202,18 +202,16 @@ class Clusters:
             return (named.get(settings.mode, Wire.TLS),)
         if not self._world.mesh.auto_mtls or service.external or target.workload is None or target.plain:
             return (plain,)
-        if marked is not None:
-            whole = mutual_tls.namespace_mode(self._world, service.namespace)
-            return tuple(
-                dict.fromkeys(
-                    Wire.MUTUAL_TLS if marked and item.mode is not Mtls.DISABLE else plain for item in whole
-                )
-            )
         workload = self._world.workloads[target.workload]
         if workload.proxy in {Proxy.NONE, Proxy.UNKNOWN}:
             return (plain,)
         if workload.labels.get(injection.TLS_MODE) == "disabled":
             return (plain,)
+        if marked is False:
+            return (plain,)
+        if marked:
+            whole = mutual_tls.namespace_mode(self._world, service.namespace)
+            return tuple(dict.fromkeys(plain if item.mode is Mtls.DISABLE else Wire.MUTUAL_TLS for item in whole))
         key = (service.namespace, target.workload, target.port)
         known = self._known.get(key)
         if known is None:

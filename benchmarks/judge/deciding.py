@@ -18,7 +18,9 @@ _OPTIONAL = {
 }
 # What decides nothing by itself, whatever it says: requests of the judge carry no token, a Sidecar's port is named by
 # a word and leads to somebody who listens, and how load is spread or limited is no matter of who may call.
-_NEVER = re.compile(r"RequestAuthentication|Sidecar\.ingress\.(port\.name|defaultEndpoint)|.*\.(loadBalancer|connectionPool)\b")
+_NEVER = re.compile(
+    r"RequestAuthentication|Sidecar\.ingress\.(port\.name|defaultEndpoint)|.*\.(loadBalancer|connectionPool)\b"
+)
 _LABELS = (".matchLabels", ".labels", ".sourceLabels")  # whose keys are words of the user
 _NUMBER = re.compile(r"\.\d+\b")  # ports as keys
 

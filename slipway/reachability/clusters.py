@@ -203,11 +203,8 @@ class Clusters:
         if not self._world.mesh.auto_mtls or service.external or target.workload is None or target.plain:
             return (plain,)
         workload = self._world.workloads[target.workload]
-        if workload.proxy in {Proxy.NONE, Proxy.UNKNOWN}:
-            return (plain,)
-        if workload.labels.get(injection.TLS_MODE) == "disabled":
-            return (plain,)
-        if marked is False:
+        without_proxy = workload.proxy in {Proxy.NONE, Proxy.UNKNOWN}
+        if without_proxy or marked is False or workload.labels.get(injection.TLS_MODE) == "disabled":
             return (plain,)
         if marked:
             whole = mutual_tls.namespace_mode(self._world, service.namespace)

@@ -92,9 +92,7 @@ def _outbound(policy: guard.GuardPolicy) -> tuple[str, ...]:
         lines.append(f"ip daddr {WIRE_SERVER} tcp dport {_numbers(WIRE_SERVER_PORTS)} meta skuid 0 accept")
     if policy.vault:
         lines.append(f"ip daddr {policy.vault} tcp dport 443 meta skuid 0 accept")
-    lines += [
-        f"meta skuid {SIDECAR_USER} ip daddr {reach.cidr} {_tcp(reach.ports)} accept" for reach in policy.mesh
-    ]
+    lines += [f"meta skuid {SIDECAR_USER} ip daddr {reach.cidr} {_tcp(reach.ports)} accept" for reach in policy.mesh]
     if policy.outbound is guard.Outbound.OPEN:
         lines.append("meta nfproto ipv4 accept")
     return tuple(lines)

@@ -86,9 +86,7 @@ def test_every_chain_drops_what_it_does_not_name():
 reaches = st.builds(
     guard.Reach,
     cidr=st.sampled_from(["10.60.1.101/32", "10.61.0.0/16", "10.61.0.0/24"]),
-    ports=st.lists(st.integers(1, 65535), max_size=3, unique=True).map(
-        lambda ports: tuple(sorted(ports))
-    ),
+    ports=st.lists(st.integers(1, 65535), max_size=3, unique=True).map(lambda ports: tuple(sorted(ports))),
 )
 policies = st.builds(
     guarded,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from policies.bundles import gateways, positions
+from policies.bundles import gateways, positions, workloads
 from slipway.mesh import model
 from slipway.rollout import expectations, probes, sources
 from slipway.rollout.checks import spoken
@@ -38,11 +38,17 @@ def emit_gateway(mesh: model.Mesh) -> Iterator[Check]:
         for host in _by_sni(mesh):
             request = _through_gateway(host)
             group = Group.OUTSIDE if host.name in called else Group.OUTSIDE_CALLER
-            served = bool(mesh.external_callers(host.name))
-            expected = expectations.closed() if served else expectations.nothing()
+            reached = bool(mesh.external_callers(host.name)) and _reaches_gateway(mesh, identity.namespace)
+            expected = expectations.closed() if reached else expectations.nothing()
             if host.name in called:
                 expected = expectations.answers(told="200 through the egress gateway", through_egress=True)
             yield _check(group, source, f"the egress gateway for {host.host}", request, expected)
+
+
+def _reaches_gateway(mesh: model.Mesh, namespace: str) -> bool:
+    """Whether a NetworkPolicy lets pods of a namespace send to the egress gateway: where any of them has to."""
+    limited = namespace in workloads.team_namespaces(mesh)
+    return not limited or any(item.external_calls for item in mesh.services_in(namespace))
 
 
 def _by_sni(mesh: model.Mesh) -> list[model.ExternalHost]:

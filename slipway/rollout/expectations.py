@@ -20,7 +20,8 @@ _UNREACHED = ("upstream connect error", "no healthy upstream")
 def decides_nothing(result: probes.Result) -> bool:
     """Whether a result tells neither that a request is allowed nor that it is refused."""
     unreached = result.code == "503" and result.body.startswith(_UNREACHED)
-    return result.outcome == "unsent" or (result.outcome == "answer" and unreached)
+    unresolved = result.outcome == "timeout" and " lookup " in result.detail  # a resolver too busy: nothing was sent
+    return result.outcome == "unsent" or unresolved or (result.outcome == "answer" and unreached)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +113,12 @@ def either(told: str, *alternatives: Expectation) -> Expectation:
 
 
 def kept_out() -> Expectation:
-    """Expect that a packet filter keeps a call away from its server: the caller's proxy says so, or nothing comes."""
+    """Expect that a packet filter keeps a call away from its server: the caller's proxy says so, or nothing comes.
+
+    A connection that a proxy kept from a time when it was allowed ends at the server's policy.
+    """
     unreached = Expectation(told="503", codes=("503",), contains=_UNREACHED[0])
-    return either("kept out", nothing(), unreached)
+    return either("kept out", nothing(), unreached, forbidden())
 
 
 def selects(value: str) -> Expectation:

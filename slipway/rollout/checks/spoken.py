@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from policies.bundles import positions, workloads
+from policies.bundles import dependencies, positions, workloads
 from slipway.manifests import guard
 from slipway.mesh import model, requests
 from slipway.rollout import expectations, probes, samples, sources
@@ -108,10 +108,10 @@ def is_within_reach(
     """Whether packets of an undeclared caller get as far as the callee's proxy.
 
     Between pods of declared namespaces every port is open; before a machine stand its NSG, and the NetworkPolicy of
-    the namespace from which a pod sends or the NSG of the machine that does.
+    the namespace from which a pod sends or the NSG of the machine that does, which lets called ports out only.
     """
     if callee.workload is not None:
-        return True
+        return by_pod or _leaves_for_pods(mesh, mesh.machine(caller.machine), port)
     callers = [item for item, call in mesh.callers(callee.name) if call.port == port.name]
     if by_pod:
         let_in = any(item.workload is not None for item in callers)
@@ -122,6 +122,12 @@ def is_within_reach(
     inbound = positions.other_inbound(mesh, mesh.machine(callee.machines[0]))
     filtered = positions.egress_is_locked(mesh) and positions.calls_are_enforced(mesh)
     return (let_in or inbound is not guard.Inbound.REFUSED) and (let_out or not filtered)
+
+
+def _leaves_for_pods(mesh: model.Mesh, machine: model.Machine, port: model.Port) -> bool:
+    reaches = [item for item in dependencies.mesh_reach(mesh, machine) if item.cidr == mesh.network.pods]
+    let_out = any(not item.ports or port.number in item.ports for item in reaches)
+    return let_out or not positions.egress_is_locked(mesh)
 
 
 def covers(match: model.HttpMatch, method: str, path: str) -> bool:

@@ -96,7 +96,7 @@ class Stage:
         for name, labels in wanted.bundle.namespace_labels.items():
             metadata = {"name": name, "labels": dict(labels)}
             self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}, manager=_MANAGER)
-        bodies = {item.key: item.to_dict() for item in wanted.bundle.manifests}
+        bodies: dict[Key, Mapping[str, Any]] = {item.key: item.to_dict() for item in wanted.bundle.manifests}
         for _, items in wanted.bundle.stages():
             list(self._pool.map(self._apply, [bodies[item.key] for item in items if self._differs(item.key, bodies)]))
         gone = [self._there[key] for key in self._there if key not in bodies and key[0] != "Namespace"]

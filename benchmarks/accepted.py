@@ -70,16 +70,17 @@ def golden() -> list[Compiled]:
     pairs = [("stacks", ROOT / "stacks/mesh.yaml", ROOT / "stacks/lab.yaml")]
     for mesh in sorted((ROOT / "tests/cases/bundles").glob("*/mesh.yaml")):
         pairs.append((mesh.parent.name, mesh, mesh.parent / "environment.yaml"))  # noqa: PERF401 - clearer so
-    return [_compiled(name, mesh.read_bytes(), environment.read_bytes()) for name, mesh, environment in pairs]
+    return [compiled(name, mesh.read_bytes(), environment.read_bytes()) for name, mesh, environment in pairs]
 
 
 def generated(seeds: Iterable[int]) -> list[Compiled]:
     """Return the generated declarations of some seeds, compiled."""
     made = [(seed, declarations.generated(seed)) for seed in seeds]
-    return [_compiled(f"generated {seed}", item.mesh, item.environment) for seed, item in made]
+    return [compiled(f"generated {seed}", item.mesh, item.environment) for seed, item in made]
 
 
-def _compiled(name: str, mesh_text: bytes | str, environment_text: bytes | str) -> Compiled:
+def compiled(name: str, mesh_text: bytes | str, environment_text: bytes | str) -> Compiled:
+    """Return a declaration with what it becomes; raises DiagnosticsError when it is not in order."""
     sources = [loader.Source(file="mesh.yaml", text=mesh_text)]
     environment = loader.Source(file="lab.yaml", text=environment_text)
     mesh = loader.load(sources, environment, environment_name="lab")
@@ -172,9 +173,9 @@ def main(arguments: Sequence[str] = ()) -> int:
     found, verdict = [*golden(), *generated(range(options.count))], Verdict()
     examine(cluster, found, verdict)
     sys.stderr.write(f"{verdict.objects} different objects examined, {len(verdict.refused)} refused\n")
+    verdict.unexplained += [f"running: {' '.join(item)}" for item in running(istioctl, instance.kubeconfig)]
     for item in found:
         analyse(istioctl, item, verdict)
-    verdict.unexplained += [f"running: {' '.join(item)}" for item in running(istioctl, instance.kubeconfig)]
     refused = rejects(cluster)
     for line in [*verdict.refused, *verdict.unexplained]:
         sys.stderr.write(f"{line}\n")

@@ -116,15 +116,36 @@ def running(
     ``outside`` the network namespace in which somebody answers at the ServiceEntries' own addresses.
     """
     wanted = {item.place: f"{fleet.MARK}={item.place}" for item in fleet.applications(lots)}
-    namespaces = _namespaces(wanted, cgroup)
+    inside = namespaces(wanted, cgroup)
+    commands = {
+        place: command(
+            place,
+            namespace,
+            fleet.LISTENING if place in inside else fleet.LISTENING_OUTSIDE,
+            tls=fleet.TLS if place in inside else fleet.TLS_OUTSIDE,
+            certificate=certificate,
+            key=key,
+        )
+        for place, namespace in {**inside, fleet.OUTSIDE: outside}.items()
+    }
+    with started(commands) as found:
+        yield found
+
+
+def command(
+    place: str, namespace: Path, ports: Iterable[int], *, tls: int, certificate: Path, key: Path
+) -> list[str]:
+    """Return what runs the application ``place`` in a network namespace; ``tls`` is one more port, for TLS."""
+    argv = ["nsenter", f"--net={namespace}", "--", sys.executable, "-I", str(_AGENT), place]
+    return [*argv, ",".join(map(str, ports)), str(certificate), str(key), str(tls)]
+
+
+@contextlib.contextmanager
+def started(commands: Mapping[str, Sequence[str]]) -> Generator[Herd]:
+    """Run applications by the commands given for each, all ready, while the block lasts."""
     processes: dict[str, subprocess.Popen[str]] = {}
     try:
-        inside = {place: Path(f"/proc/{process_id}/ns/net") for place, process_id in namespaces.items()}
-        for place, namespace in {**inside, fleet.OUTSIDE: outside}.items():
-            listening = fleet.LISTENING if place in inside else fleet.LISTENING_OUTSIDE
-            argv = ["nsenter", f"--net={namespace}", "--", sys.executable, "-I", str(_AGENT), place]
-            argv += [",".join(map(str, listening)), str(certificate), str(key)]
-            argv.append(str(fleet.TLS if place in inside else fleet.TLS_OUTSIDE))
+        for place, argv in commands.items():
             processes[place] = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for place, process in processes.items():
             if process.stdout is None or process.stdout.readline() != "ready\n":
@@ -137,10 +158,10 @@ def running(
             process.communicate()
 
 
-def _namespaces(wanted: Mapping[str, str], cgroup: str) -> dict[str, int]:
-    """Return a process of each pod, known by a variable of its environment."""
+def namespaces(wanted: Mapping[str, str], cgroup: str) -> dict[str, Path]:
+    """Return the network namespace of each pod, known by a variable of a process' environment."""
     missing = {marker.encode(): place for place, marker in wanted.items()}
-    found: dict[str, int] = {}
+    found: dict[str, Path] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             environment = (folder / "environ").read_bytes().split(b"\0")
@@ -150,7 +171,7 @@ def _namespaces(wanted: Mapping[str, str], cgroup: str) -> dict[str, int]:
             continue  # it has ended
         for variable in environment:
             if variable in missing:
-                found.setdefault(missing[variable], int(folder.name))
+                found.setdefault(missing[variable], folder / "ns/net")
     if lost := set(wanted) - set(found):
         raise RuntimeError(f"no process of {', '.join(sorted(lost))} is found")
     return found

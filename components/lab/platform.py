@@ -1,6 +1,6 @@
 """The lab as a platform: its cluster is there already, its machines and certificates are made by this program."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
@@ -9,6 +9,8 @@ from components import platform
 from components.istio import charts
 from components.lab import certificate, machine
 from slipway.lab.machines import record
+from slipway.manifests import nsg
+from slipway.mesh import model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,20 +57,12 @@ class LabPlatform(pulumi.ComponentResource):
 
     def machine(self, args: platform.MachineArgs) -> pulumi.Resource:
         """Boot one machine of the lab."""
-        declared = args.machine
-        spec = record.MachineSpec(
-            name=declared.name,
-            address=declared.address,
-            user_data=self._args.user_data[declared.name],
-            names=dict.fromkeys(args.names, declared.address),
-            nsg=args.nsg,
-            namespace=declared.namespace,
-            service_account=declared.service_account,
-            database=declared.database is not None,
+        spec = specification(
+            args.machine, user_data=self._args.user_data[args.machine.name], names=args.names, rules=args.nsg
         )
         properties = {"instance": self._args.instance, **spec.to_json()}
         return machine.LabMachine(
-            declared.name, properties, pulumi.ResourceOptions(parent=self, depends_on=[*args.after])
+            spec.name, properties, pulumi.ResourceOptions(parent=self, depends_on=[*args.after])
         )
 
     def deliver(self, args: platform.DeliveryArgs) -> Sequence[pulumi.Resource]:
@@ -91,3 +85,19 @@ class LabPlatform(pulumi.ComponentResource):
     def outputs(self) -> dict[str, pulumi.Input[object]]:
         """Nothing that `slipway lab status` does not say."""
         return {}
+
+
+def specification(
+    declared: model.Machine, *, user_data: str, names: Iterable[str], rules: tuple[nsg.NsgRule, ...]
+) -> record.MachineSpec:
+    """Return a declared machine as the lab makes it; ``names`` are those of today of its services."""
+    return record.MachineSpec(
+        name=declared.name,
+        address=declared.address,
+        user_data=user_data,
+        names=dict.fromkeys(names, declared.address),
+        nsg=rules,
+        namespace=declared.namespace,
+        service_account=declared.service_account,
+        database=declared.database is not None,
+    )

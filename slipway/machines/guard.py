@@ -92,13 +92,15 @@ def _outbound(policy: guard.GuardPolicy) -> tuple[str, ...]:
         lines.append(f"ip daddr {WIRE_SERVER} tcp dport {_numbers(WIRE_SERVER_PORTS)} meta skuid 0 accept")
     if policy.vault:
         lines.append(f"ip daddr {policy.vault} tcp dport 443 meta skuid 0 accept")
-    lines += [
-        f"meta skuid {SIDECAR_USER} ip daddr {reach.cidr} tcp dport {_numbers(reach.ports)} accept"
-        for reach in policy.mesh
-    ]
+    lines += [f"meta skuid {SIDECAR_USER} ip daddr {reach.cidr} {_tcp(reach.ports)} accept" for reach in policy.mesh]
     if policy.outbound is guard.Outbound.OPEN:
         lines.append("meta nfproto ipv4 accept")
     return tuple(lines)
+
+
+def _tcp(ports: tuple[int, ...]) -> str:
+    """Return the match of TCP to some ports, or to every one when none is named: nft takes no empty set."""
+    return f"tcp dport {_numbers(ports)}" if ports else "meta l4proto tcp"
 
 
 def _numbers(ports: tuple[int, ...]) -> str:

@@ -29,7 +29,7 @@ class Outbound(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Reach:
-    """TCP destinations: an IPv4 block and destination ports in it, sorted."""
+    """TCP destinations: an IPv4 block and destination ports in it, sorted; no port stands for every one."""
 
     cidr: str
     ports: tuple[int, ...]

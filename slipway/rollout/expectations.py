@@ -20,7 +20,8 @@ _UNREACHED = ("upstream connect error", "no healthy upstream")
 def decides_nothing(result: probes.Result) -> bool:
     """Whether a result tells neither that a request is allowed nor that it is refused."""
     unreached = result.code == "503" and result.body.startswith(_UNREACHED)
-    return result.outcome == "unsent" or (result.outcome == "answer" and unreached)
+    unresolved = result.outcome == "timeout" and " lookup " in result.detail  # a resolver too busy: nothing was sent
+    return result.outcome == "unsent" or unresolved or (result.outcome == "answer" and unreached)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,8 @@ class Expectation:
     not in ``not_codes``. ``contains`` has to stand in the answer, ``empty`` asks for one without a body, and
     ``headers`` are answers' headers with the text that they begin with. ``ends`` are acceptable outcomes without an
     answer. ``through_egress`` asks that the answer names a pod of the egress gateway as the address that it saw.
-    ``patient`` allows asking again: only for what should work, never for what should be refused.
+    ``patient`` allows asking again: only for what should work, never for what should be refused. ``alternatives`` are
+    all that counts where there are any: one of them has to be met.
     """
 
     told: str
@@ -43,12 +45,16 @@ class Expectation:
     ends: frozenset[str] = frozenset()
     through_egress: bool = False
     patient: bool = False
+    alternatives: "tuple[Expectation, ...]" = ()
 
     def unmet(self, result: probes.Result, *, egress: Sequence[str] = ()) -> str:
         """Say what differs; an empty string when the result is as expected.
 
         ``egress`` are the addresses of the egress gateway's pods.
         """
+        if self.alternatives:
+            found = [item.unmet(result, egress=egress) for item in self.alternatives]
+            return found[0] if all(found) else ""
         if result.outcome != "answer":
             return "" if result.outcome in self.ends else f"{result.outcome} {result.detail}".strip()
         return next(self._differences(result, egress), "")
@@ -99,6 +105,20 @@ def unknown_to_caller() -> Expectation:
 def nothing() -> Expectation:
     """Expect that nothing comes back, whoever prevented it."""
     return Expectation(told="nothing passes", ends=NOTHING)
+
+
+def either(told: str, *alternatives: Expectation) -> Expectation:
+    """Expect one of several ends, where more than one thing stands in the way."""
+    return Expectation(told=told, alternatives=alternatives)
+
+
+def kept_out() -> Expectation:
+    """Expect that a packet filter keeps a call away from its server: the caller's proxy says so, or nothing comes.
+
+    A connection that a proxy kept from a time when it was allowed ends at the server's policy.
+    """
+    unreached = Expectation(told="503", codes=("503",), contains=_UNREACHED[0])
+    return either("kept out", nothing(), unreached, forbidden())
 
 
 def selects(value: str) -> Expectation:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from policies.bundles import gateways
 from slipway.rollout import expectations, findings, probes
 from slipway.rollout.checks import check
+from slipway.world import kubernetes
 
 EGRESS = gateways.EGRESS
 PATIENCE_S = 25.0
@@ -46,6 +47,13 @@ def measure(
         )
         for item in checks
     ]
+
+
+def egress_addresses(cluster: kubernetes.Kubernetes) -> list[str]:
+    """Return the addresses of the egress gateway's pods."""
+    labels = f"istio={EGRESS.selector['istio']}"
+    pods = cluster.list(kubernetes.POD, namespace=EGRESS.namespace, labels=labels)
+    return [pod["status"]["podIP"] for pod in pods if pod.get("status", {}).get("podIP")]
 
 
 def _is_worth_another(item: check.Check, result: probes.Result, egress: Sequence[str]) -> bool:

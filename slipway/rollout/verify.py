@@ -80,7 +80,9 @@ class Verification:
             with self._timed("probing pods"):
                 pods.enter_context(self._standing_in(checks))
             with self._timed(f"{len(checks)} requests"):
-                found += measuring.measure(checks, self._senders.measure, egress=self._egress_addresses())
+                found += measuring.measure(
+                    checks, self._senders.measure, egress=measuring.egress_addresses(self._cluster)
+                )
             with self._timed("trace"):
                 found += self._traced()
             with self._timed("access log"):
@@ -119,12 +121,6 @@ class Verification:
             revision=self._mesh.revision,
             surroundings=self._surroundings,
         )
-
-    def _egress_addresses(self) -> list[str]:
-        pods = self._cluster.list(
-            kubernetes.POD, namespace=measuring.EGRESS.namespace, labels=f"istio={measuring.EGRESS.selector['istio']}"
-        )
-        return [pod["status"]["podIP"] for pod in pods if pod.get("status", {}).get("podIP")]
 
     def _wants(self, group: check.Group) -> bool:
         return group in self._options.groups and not self._options.only

@@ -9,11 +9,11 @@ import traces
 
 from slipway.lab import instance as instances
 
-LAST = ("test_healing", "test_taking_down")
+LAST = ("test_applied", "test_healing", "test_taking_down")
 
 
 def pytest_collection_modifyitems(items):
-    """Put tests that kill parts of the shared lab behind all others, and those that end it last."""
+    """Put tests that borrow or kill parts of the shared lab behind all others, and those that end it last."""
     order = {name: place for place, name in enumerate(LAST, start=1)}
     items.sort(key=lambda item: order.get(item.path.stem, 0))
 

@@ -1,17 +1,21 @@
 """Machines in the mesh: how they come to their token, and what they do while they cannot have one."""
 
 import json
+from collections import Counter
 
 import guarded_machine
 import pytest
 
 from slipway.lab import network
 from slipway.lab.machines import api
+from slipway.world import kubernetes
 
 pytestmark = pytest.mark.lab
 NAME = "billing-vm"
 TOKEN = "/var/run/secrets/tokens/istio-token"
 CONNECTED_S = 60
+ON_MACHINES = ("billing", "orders-db")
+AUTHORIZATION_POLICY = kubernetes.Kind(api_version="security.istio.io/v1", kind="AuthorizationPolicy")
 CLAIM = f"""
 import base64, json, pathlib, sys
 payload = pathlib.Path("{TOKEN}").read_text().split(".")[1]
@@ -96,6 +100,29 @@ def test_a_killed_sidecar_comes_back_without_a_new_token(lab):
     shell(lab, "systemctl kill --signal=KILL istio.service")
     api.ready(lab, NAME, level=api.Level.CONNECTED, timeout_s=CONNECTED_S)
     assert shell(lab, f"stat --format %i {TOKEN}") == inode
+
+
+def test_restarted_under_deny_all_they_reconnect_and_serve(running_lab):
+    """Phases are at their strictest: what answers afterwards is allowed by name, and everything else is refused."""
+    machines = running_lab.mesh.machines
+    for machine in machines:
+        denied = running_lab.cluster.get(AUTHORIZATION_POLICY, "deny-all", namespace=machine.namespace)
+        assert denied["spec"] == {}
+        before = main_process(running_lab.instance, machine.name)
+        api.execute(running_lab.instance, machine.name, ["systemctl", "restart", "istio.service"], timeout_s=60)
+        assert main_process(running_lab.instance, machine.name) != before
+    for machine in machines:
+        api.ready(running_lab.instance, machine.name, level=api.Level.CONNECTED, timeout_s=CONNECTED_S)
+    report = running_lab.verify("--undisturbed", *(word for name in ON_MACHINES for word in ("--only", name)))
+    assert [line for line in report["findings"] if not line["passed"]] == []
+    groups = Counter(line["group"] for line in report["findings"])
+    assert groups["declared calls work"] >= 5
+    assert groups["undeclared calls, refused by the server"] >= 3
+
+
+def main_process(instance, machine):
+    argv = ["systemctl", "show", "--property=MainPID", "--value", "istio.service"]
+    return api.execute(instance, machine, argv, timeout_s=20).stdout.strip()
 
 
 def test_nothing_but_the_sidecar_leaves_for_the_mesh(lab):

@@ -86,9 +86,7 @@ def test_every_chain_drops_what_it_does_not_name():
 reaches = st.builds(
     guard.Reach,
     cidr=st.sampled_from(["10.60.1.101/32", "10.61.0.0/16", "10.61.0.0/24"]),
-    ports=st.lists(st.integers(1, 65535), min_size=1, max_size=3, unique=True).map(
-        lambda ports: tuple(sorted(ports))
-    ),
+    ports=st.lists(st.integers(1, 65535), max_size=3, unique=True).map(lambda ports: tuple(sorted(ports))),
 )
 policies = st.builds(
     guarded,
@@ -97,6 +95,17 @@ policies = st.builds(
     outbound=st.just(guard.Outbound.DECLARED),
     mesh=st.lists(reaches, max_size=3).map(tuple),
 )
+
+
+@given(policies)
+def test_no_set_is_empty(policy):
+    """With one, nft loads nothing of the file, and the machine stays closed."""
+    assert "{  }" not in rules.render(policy)
+
+
+def test_every_port_is_one_rule_without_ports():
+    policy = guarded(mesh=(guard.Reach(cidr="10.61.0.0/16", ports=()),))
+    assert "meta skuid 1337 ip daddr 10.61.0.0/16 meta l4proto tcp accept" in accepted(policy, "outbound")
 
 
 @given(policies)

@@ -5,6 +5,7 @@ from slipway.rollout.probes import Result
 
 RBAC = Result(outcome="answer", code="403", body="RBAC: access denied")
 APPLICATION = Result(outcome="answer", code="200", body="hello\nIP=10.61.0.7\n")
+UNREACHED = Result(outcome="answer", code="503", body="upstream connect error or disconnect/reset before headers")
 NO_ROUTE = Result(outcome="answer", code="502")
 
 
@@ -25,6 +26,8 @@ def ended(outcome):
         (expectations.selects("2500"), [Result(outcome="answer", code="00000", body="2500")]),
         (expectations.no_certificate(), [ended("tls_error")]),
         (expectations.stays_open(), [ended("timeout")]),
+        (expectations.either("refused", expectations.forbidden(), expectations.closed()), [RBAC, ended("reset")]),
+        (expectations.kept_out(), [ended("timeout"), ended("reset"), UNREACHED]),
     ],
 )
 def test_what_is_expected_passes_and_everything_else_differs(expected, good):

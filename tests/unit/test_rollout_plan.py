@@ -44,6 +44,18 @@ def test_every_declared_call_is_made_by_each_of_its_names():
             assert any(check.request.target.host == host for check in lines(Group.DECLARED))
 
 
+def test_names_of_today_are_called_at_the_workloads_own_port():
+    billing = MESH.service("billing")
+    moved = replace(billing, ports=tuple(replace(port, service_port=80) for port in billing.ports))
+    declared = replace(MESH, services=tuple(moved if item == billing else item for item in MESH.services))
+    targets = {str(check.request.target) for check in lines(Group.DECLARED, declared) if "invoices" in check.told}
+    assert targets == {
+        "billing.corp.local:9090",
+        "billing.back-office:80",
+        "billing.back-office.svc.cluster.local:80",
+    }
+
+
 def test_every_undeclared_pair_is_asked_at_the_caller_and_at_the_server():
     declared = {(caller.name, call.service) for caller in MESH.services for call in caller.service_calls}
     names = [service.name for service in MESH.services]
@@ -102,7 +114,26 @@ def test_while_egress_is_open_only_declared_hosts_are_asked_for():
 
 def test_a_scope_that_is_not_narrowed_leaves_the_refusal_to_the_server():
     opened = phases(egress=model.EgressMode.OPEN)
-    assert {check.expected.told for check in lines(Group.CALLER, opened)} == {"403 by policy", "reset"}
+    assert {check.expected.told for check in lines(Group.CALLER, opened)} == {"403 by policy", "reset", "kept out"}
+
+
+def test_what_a_packet_filter_keeps_from_a_machine_is_not_asked_of_its_proxy():
+    """No pod calls a machine once orders calls nobody."""
+    quiet = tuple(replace(item, service_calls=()) if item.name == "orders" else item for item in MESH.services)
+    declared = replace(MESH, services=quiet)
+    told = {f"{check.source} -> {check.told}": check.expected.told for check in lines(Group.SERVER)}
+    alone = {f"{check.source} -> {check.told}": check.expected.told for check in lines(Group.SERVER, declared)}
+    database = "storefront (opened scope) -> orders-db.data.svc.cluster.local:5432"
+    billing = "storefront (opened scope) -> billing.back-office.svc.cluster.local:9090"
+    assert (told[database], told[billing]) == ("reset", "403 by policy")
+    assert (alone[database], alone[billing]) == ("kept out", "kept out")
+
+
+def test_over_tcp_the_first_bytes_are_sent_before_a_refusal_is_expected():
+    plain = replace(MESH, machines=tuple(replace(item, database=None) for item in MESH.machines))
+    requests = [check.request for check in lines(Group.SERVER, plain) if check.request.kind is probes.Kind.TCP]
+    assert requests
+    assert all(request.send for request in requests)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ def _declared(
 ) -> Iterator[Check]:
     callee = mesh.service(call.service)
     port = callee.port(call.port)
-    target = probes.Address(host=name, port=port.service_port)
+    # Names of today lead to the workload's own ports, translated by nothing.
+    target = probes.Address(host=name, port=port.number if name in callee.names else port.service_port)
     if not port.protocol.is_http:
         sample = known.sql.get(callee.name, samples.Sql())
         caller = source.identity.service if source.identity else ""
@@ -69,19 +70,31 @@ def _names(callee: model.Service, caller: sources.Identity) -> tuple[str, ...]:
 def emit_undeclared(mesh: model.Mesh) -> Iterator[Check]:
     """Yield every pair that nobody declared: as the caller is, by name and by address, and with its scope opened."""
     narrowed = positions.scope_is_narrowed(mesh)
+    application, opened = sources.Manner.APPLICATION, sources.Manner.OPENED
     for caller, callee in itertools.permutations(mesh.services, 2):
         called = {call.port for call in caller.service_calls if call.service == callee.name}
         for identity, port in itertools.product(sources.identities(mesh, caller), callee.ports):
             if port.name in called or not spoken.is_enforced(mesh, callee):
                 continue
             by_name = probes.Address(host=callee.host, port=port.service_port)
-            refused = expectations.unknown_to_caller() if narrowed and not called else spoken.refusal(port)
-            for target in (by_name, spoken.endpoint(mesh, callee, port)):
-                yield _refused(
-                    mesh, Group.CALLER, sources.Manner.APPLICATION, identity, callee, port, target, refused
-                )
-            opened = sources.Manner.OPENED
-            yield _refused(mesh, Group.SERVER, opened, identity, callee, port, by_name, spoken.refusal(port))
+            at_caller = expectations.unknown_to_caller()
+            by_address = spoken.endpoint(mesh, callee, port)
+            expected = {by_name: at_caller, by_address: at_caller}
+            if not narrowed or called:  # by its name it is known, while an address means nothing to a sidecar
+                own = _by_server(mesh, identity, callee, port, by_pod=not identity.machine)
+                expected = {by_name: own, by_address: expectations.either(own.told, own, at_caller)}
+            for target, refused in expected.items():
+                yield _refused(mesh, Group.CALLER, application, identity, callee, port, target, refused)
+            by_server = _by_server(mesh, identity, callee, port, by_pod=True)
+            yield _refused(mesh, Group.SERVER, opened, identity, callee, port, by_name, by_server)
+
+
+def _by_server(
+    mesh: model.Mesh, identity: sources.Identity, callee: model.Service, port: model.Port, *, by_pod: bool
+) -> expectations.Expectation:
+    """Return how the callee's proxy refuses, or that packet filters before it do."""
+    reached = spoken.is_within_reach(mesh, identity, callee, port, by_pod=by_pod)
+    return spoken.refusal(port) if reached else expectations.kept_out()
 
 
 def _refused(  # noqa: PLR0917 - the columns of one line

@@ -1,8 +1,9 @@
 """Traffic that leaves: declared hosts through the egress gateway, everything else nowhere, not past the sidecar."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from policies.bundles import gateways, positions
+from policies.bundles import gateways, positions, workloads
 from slipway.mesh import model
 from slipway.rollout import expectations, probes, sources
 from slipway.rollout.checks import spoken
@@ -37,10 +38,17 @@ def emit_gateway(mesh: model.Mesh) -> Iterator[Check]:
         for host in _by_sni(mesh):
             request = _through_gateway(host)
             group = Group.OUTSIDE if host.name in called else Group.OUTSIDE_CALLER
-            expected = expectations.closed()
+            reached = bool(mesh.external_callers(host.name)) and _reaches_gateway(mesh, identity.namespace)
+            expected = expectations.closed() if reached else expectations.nothing()
             if host.name in called:
                 expected = expectations.answers(told="200 through the egress gateway", through_egress=True)
             yield _check(group, source, f"the egress gateway for {host.host}", request, expected)
+
+
+def _reaches_gateway(mesh: model.Mesh, namespace: str) -> bool:
+    """Whether a NetworkPolicy lets pods of a namespace send to the egress gateway: where any of them has to."""
+    limited = namespace in workloads.team_namespaces(mesh)
+    return not limited or any(item.external_calls for item in mesh.services_in(namespace))
 
 
 def _by_sni(mesh: model.Mesh) -> list[model.ExternalHost]:
@@ -100,7 +108,20 @@ def _undeclared(identity: sources.Identity, host: model.ExternalHost) -> Iterato
     target = probes.Address(host=_name(host), port=host.port)
     for manner in (sources.Manner.APPLICATION, sources.Manner.OPENED):
         source = sources.Source(manner=manner, identity=identity)
-        yield _check(Group.OUTSIDE_CALLER, source, target.host, _request(host, target), expectations.not_sent())
+        request = replace(_request(host, target), send=_first_bytes(host))
+        yield _check(Group.OUTSIDE_CALLER, source, target.host, request, _not_sent(host))
+
+
+def _first_bytes(host: model.ExternalHost) -> str:
+    return spoken.FIRST_BYTES if host.protocol is model.ExternalProtocol.TCP else ""
+
+
+def _not_sent(host: model.ExternalHost) -> expectations.Expectation:
+    """Return how a call to a host is refused: over HTTP by an answer of the caller's proxy or of the gateway's."""
+    refused = expectations.not_sent()
+    if host.protocol is not model.ExternalProtocol.HTTP:
+        return refused
+    return expectations.either(refused.told, refused, expectations.unknown_to_caller(), expectations.forbidden())
 
 
 def _known(mesh: model.Mesh, outside: Outside) -> list[model.ExternalHost]:

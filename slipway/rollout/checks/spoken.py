@@ -1,11 +1,17 @@
 """How a service's port is spoken to."""
 
 import re
+from dataclasses import replace
 
+from policies.bundles import dependencies, positions, workloads
+from slipway.manifests import guard
 from slipway.mesh import model, requests
-from slipway.rollout import expectations, probes, samples
+from slipway.rollout import expectations, probes, samples, sources
 
 _METHODS = ("DELETE", "PATCH", "PUT", "POST", "GET")
+# Envoy decides on TCP when the first bytes come, and on TLS or not when it has the five of a record's header.
+# Source: envoyproxy/envoy 1.37 source/extensions/filters/network/rbac/rbac_filter.cc, onData; RFC 8446, section 5.1.
+FIRST_BYTES = "\r\n\r\n\r\n"
 UNDECLARED_PATH = "/slipway-verify/undeclared"
 REFUSED_TIMEOUT_MS = 2500
 WORKS_TIMEOUT_MS = 8000
@@ -80,7 +86,8 @@ def any_request(
         match = model.HttpMatch(method="GET", path=UNDECLARED_PATH)
         return http(target, match, samples.Http(), timeout_ms=REFUSED_TIMEOUT_MS)
     sample = samples.Sql()
-    return tcp(mesh, callee, port, target, caller=caller, sample=sample, timeout_ms=REFUSED_TIMEOUT_MS)
+    request = tcp(mesh, callee, port, target, caller=caller, sample=sample, timeout_ms=REFUSED_TIMEOUT_MS)
+    return replace(request, send=FIRST_BYTES) if request.kind is probes.Kind.TCP else request
 
 
 def endpoint(mesh: model.Mesh, service: model.Service, port: model.Port) -> probes.Address | probes.PodAddress:
@@ -93,6 +100,34 @@ def endpoint(mesh: model.Mesh, service: model.Service, port: model.Port) -> prob
 def refusal(port: model.Port) -> expectations.Expectation:
     """Return how the server's proxy refuses on this port."""
     return expectations.forbidden() if port.protocol.is_http else expectations.closed()
+
+
+def is_within_reach(
+    mesh: model.Mesh, caller: sources.Identity, callee: model.Service, port: model.Port, *, by_pod: bool
+) -> bool:
+    """Whether packets of an undeclared caller get as far as the callee's proxy.
+
+    Between pods of declared namespaces every port is open; before a machine stand its NSG, and the NetworkPolicy of
+    the namespace from which a pod sends or the NSG of the machine that does, which lets called ports out only.
+    """
+    if callee.workload is not None:
+        return by_pod or _leaves_for_pods(mesh, mesh.machine(caller.machine), port)
+    callers = [item for item, call in mesh.callers(callee.name) if call.port == port.name]
+    if by_pod:
+        let_in = any(item.workload is not None for item in callers)
+        limited = caller.namespace in workloads.team_namespaces(mesh)
+        let_out = not limited or any(item.namespace == caller.namespace for item in callers)
+    else:
+        let_in = let_out = any(caller.machine in item.machines for item in callers)
+    inbound = positions.other_inbound(mesh, mesh.machine(callee.machines[0]))
+    filtered = positions.egress_is_locked(mesh) and positions.calls_are_enforced(mesh)
+    return (let_in or inbound is not guard.Inbound.REFUSED) and (let_out or not filtered)
+
+
+def _leaves_for_pods(mesh: model.Mesh, machine: model.Machine, port: model.Port) -> bool:
+    reaches = [item for item in dependencies.mesh_reach(mesh, machine) if item.cidr == mesh.network.pods]
+    let_out = any(not item.ports or port.number in item.ports for item in reaches)
+    return let_out or not positions.egress_is_locked(mesh)
 
 
 def covers(match: model.HttpMatch, method: str, path: str) -> bool:

@@ -4,7 +4,7 @@ import importlib
 import itertools
 import sys
 
-NAMES = ("lab", "reachability", "compile", "shuffled", "fuzz", "accepted", "judge")
+NAMES = ("lab", "reachability", "compile", "shuffled", "fuzz", "accepted", "judge", "mutants")
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,10 @@ from slipway.mesh import model
 MOST_LINES = 100
 MOST_ROWS = 200  # a comment of a pull request holds 65 536 characters at GitHub
 
+_NOT_WRITTEN = (
+    "who reached whom before is not known, so every call is shown as it will be: the last state holds objects, but "
+    "no update that ended kept what stood around them (the output `access`); this update keeps it"
+)
 _READ_STATE = "pulumi:pulumi:readStackResourceOutputs"
 # Source: pulumi 3.258 sdk/go/common/resource/sig.go: the key of values that are more than their shape, as secrets.
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -33,12 +37,18 @@ _SIGNATURE = "4dabf18193072939515e22adb298388d"
 class LastState:
     """What the last update left: objects that decide who reaches whom, and what stood around them.
 
-    ``withheld`` names objects that hold a secret: they are left out, so that none can be printed.
+    ``withheld`` names objects that hold a secret: they are left out, so that none can be printed. ``surroundings``
+    are None where no update wrote them down.
     """
 
     objects: tuple[Manifest, ...] = ()
-    surroundings: Surroundings = field(default_factory=Surroundings)
+    surroundings: Surroundings | None = None
     withheld: tuple[str, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it says who reached whom; a stack without any object is a new one, where nobody did."""
+        return self.surroundings is not None or not (self.objects or self.withheld)
 
 
 class _SecretError(Exception):
@@ -48,33 +58,43 @@ class _SecretError(Exception):
 def tell(mesh: model.Mesh, bundle: bundles.Bundle, *, file: str | None) -> None:
     """Log the calls that this update gains and loses; with ``file``, write them there as JSON instead.
 
-    A last state that cannot be read stops nothing: that is a warning, and a file that says so.
+    A last state that cannot be read stops nothing: that is a warning, and a file that says so. One that does not say
+    who reached whom before, since no update of it ended that wrote that down, is a warning too, and all calls follow.
     """
     try:
         before = last_state(f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
-        old = reachability.read_applied(before.objects, before.surroundings)
+        around_before = before.surroundings or Surroundings()
+        old = reachability.read_applied(before.objects, around_before)
     except (grpc.RpcError, DiagnosticsError) as error:
         reason = render.text(error.diagnostics) if isinstance(error, DiagnosticsError) else str(error)
-        pulumi.log.warn(f"who reached whom before is not known, so no difference is shown: {reason}")
+        told = f"who reached whom before is not known, so no difference is shown: {reason}"
+        pulumi.log.warn(told)
         if file:
-            Path(file).write_text(json.dumps({"unknown": reason}), encoding="utf-8")
+            Path(file).write_text(json.dumps({"unknown": told}), encoding="utf-8")
         return
     if before.withheld:
         pulumi.log.warn(f"left out of the access difference, for they hold secrets: {', '.join(before.withheld)}")
+    if not before.is_whole:
+        pulumi.log.warn(_NOT_WRITTEN)
     around = surroundings.emit_surroundings(mesh, bundle)
-    found = reachability.diff(old, reachability.read_applied(bundle.manifests, around))
-    owners = {**before.surroundings.owners, **around.owners}
+    new = reachability.read_applied(bundle.manifests, around)
+    found = reachability.diff(old, new) if before.is_whole else reachability.whole(new)
+    owners = {**around_before.owners, **around.owners}
     if not file:
         pulumi.log.info(reachability.report.text(found, owners, most_lines=MOST_LINES).rstrip("\n"))
         return
-    told = {
+    unknown = {} if before.is_whole else {"unknown": _NOT_WRITTEN}
+    Path(file).write_text(json.dumps({**_forms(found, owners), **unknown}), encoding="utf-8")
+
+
+def _forms(found: reachability.Difference, owners: Mapping[str, str]) -> dict[str, Any]:
+    """Return the difference as JSON values, as text and as Markdown."""
+    title = f"Access in {pulumi.get_stack()}"
+    return {
         **reachability.report.to_plain(found, owners),
         "text": reachability.report.text(found, owners),
-        "markdown": reachability.report.markdown(
-            found, owners, title=f"Access in {pulumi.get_stack()}", most_rows=MOST_ROWS
-        ),
+        "markdown": reachability.report.markdown(found, owners, title=title, most_rows=MOST_ROWS),
     }
-    Path(file).write_text(json.dumps(told), encoding="utf-8")
 
 
 def last_state(stack: str) -> LastState:
@@ -94,7 +114,7 @@ def kept(resources: Iterable[tuple[str, Any]]) -> LastState:
     """Return what decides among the resources of a state: pairs of URN and a struct of ``type`` and ``outputs``."""
     objects: list[Manifest] = []
     withheld: list[str] = []
-    around = Surroundings()
+    around: Surroundings | None = None
     for urn, resource in resources:
         outputs = resource["outputs"]
         if resource["type"] == environment.TYPE and environment.ACCESS in outputs:

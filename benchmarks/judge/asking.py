@@ -1,12 +1,15 @@
 """The analyser's side: worlds of manifests, questions, and what the answers promise about a measurement."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.judge import fleet, sets
 from slipway import reachability
 from slipway.manifests.manifest import Manifest
+from slipway.reachability import deciding
+from slipway.reachability.callers import Callers
+from slipway.reachability.outbound import Outbound
 
 _STATUSES = {
     reachability.Seen.REDIRECT_301: 301,
@@ -71,6 +74,44 @@ def question(request: sets.Request) -> reachability.Question:
         host=http.host,
         headers=http.headers,
     )
+
+
+def together(world_: reachability.World, questions: Sequence[reachability.Question]) -> list[reachability.Answer]:
+    """Return the answers to questions of workloads as a matrix finds them: every workload asks at once.
+
+    Requests to one destination with one Host header go together, so that those that nobody on the way tells apart
+    share a walk. A Host header of one word, which means another service in each namespace, is no matter of a matrix,
+    and is asked alone.
+    """
+    known = range(len(world_.workloads))
+    callers = Callers([deciding.caller_at(world_, index) for index in known], pod_network=world_.pod_network)
+    outbound = Outbound(world_, callers)
+    found: dict[int, reachability.Answer] = {}
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for index, item in enumerate(questions):
+        if item.host is not None and "." not in item.host:
+            found[index] = reachability.decide(world_, item)
+        else:
+            groups.setdefault((item.destination, item.port, item.host), []).append(index)
+    for indices in groups.values():
+        dialled = deciding.dial(world_, questions[indices[0]], namespace="")
+        requests = [deciding.request_of(questions[index], dialled) for index in indices]
+        splits = outbound.send_each(dialled, requests, callers.everybody)
+        for index, split in zip(indices, splits, strict=True):
+            source = questions[index].source
+            bit = 1 << deciding.caller_index(world_, source.namespace, source.name)
+            (found[index],) = [item for mask, item in split if mask & bit]
+    return [found[index] for index in range(len(questions))]
+
+
+def alone(world_: reachability.World, questions: Sequence[reachability.Question]) -> list[reachability.Answer]:
+    """Return the answers to questions of workloads, every workload asking as if there were no other caller."""
+    found: dict[int, reachability.Answer] = {}
+    for source in dict.fromkeys(item.source for item in questions):
+        indices = [index for index, item in enumerate(questions) if item.source == source]
+        answers = deciding.each(world_, source, [questions[index] for index in indices])
+        found.update(zip(indices, answers, strict=True))
+    return [found[index] for index in range(len(questions))]
 
 
 def difference(answer: reachability.Answer, measured: Measured, *, as_declared: bool = True) -> str:

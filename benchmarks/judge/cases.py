@@ -6,7 +6,7 @@ A case lives in lot 0. Addresses of pods are those of :func:`stand_in`, wherever
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +147,13 @@ def placed(case: Case, *, lot: int, live: Mapping[str, str]) -> Case:
 
 
 def _renamed(text: str, old: int, new: int) -> str:
-    """Return a text with the namespaces of another lot, also where a Host header has them in capitals."""
+    """Return a text with the namespaces of two lots exchanged, also where a Host header has them in capitals.
+
+    Exchanged, since policies of the root namespace may name the other lot.
+    """
     first, second = f"{fleet.PREFIX}-{old}-", f"{fleet.PREFIX}-{new}-"
-    return text.replace(first, second).replace(first.upper(), second.upper())
+    places = {first: second, second: first, first.upper(): second.upper(), second.upper(): first.upper()}
+    return re.sub("|".join(places), lambda found: places[found[0]], text)
 
 
 def _addressed(text: str, names: Mapping[str, str]) -> str:
@@ -157,15 +161,25 @@ def _addressed(text: str, names: Mapping[str, str]) -> str:
     return _ADDRESS.sub(lambda found: names.get(found[0], found[0]), text)
 
 
-def disagreements(case: Case) -> list[str]:
-    """Return how the analyser contradicts measurements, with the stand-in of the fleet in place of a mesh."""
-    world = asking.world([*stand_in(), *case.objects], case.mesh)
+def world_of(case: Case) -> reachability.World:
+    """Return the world of a case, with the stand-in of the fleet in place of a mesh."""
+    return asking.world([*stand_in(), *case.objects], case.mesh)
+
+
+def disagreements(
+    case: Case, world: reachability.World | None = None, *, ways: Sequence[str] = ("together", "alone")
+) -> Iterator[str]:
+    """Return how the analyser contradicts measurements, when all callers ask at once and when each asks alone.
+
+    ``world`` is that of the case when it was read before; ``ways`` name functions of :mod:`asking`.
+    """
+    world = world_of(case) if world is None else world
     declared = not asking.has_own_ports(case.objects)
-    found: list[str] = []
-    for request, measured in case.requests:
-        answer = reachability.decide(world, asking.question(request))
-        if case.unknown != (answer.outcome is reachability.Outcome.UNKNOWN):
-            found.append(f"{request}: {answer.outcome.value}: {'; '.join(answer.reasons)}")
-        elif difference := asking.difference(answer, measured, as_declared=declared):
-            found.append(f"{request}: {difference}; {'; '.join(answer.reasons)}")
-    return found
+    questions = [asking.question(request) for request, _ in case.requests]
+    for way in ways:
+        answers = getattr(asking, way)(world, questions)
+        for answer, (request, measured) in zip(answers, case.requests, strict=True):
+            if case.unknown != (answer.outcome is reachability.Outcome.UNKNOWN):
+                yield f"{request}: {answer.outcome.value}: {'; '.join(answer.reasons)}"
+            elif difference := asking.difference(answer, measured, as_declared=declared):
+                yield f"{request}: {difference}; {'; '.join(answer.reasons)}"

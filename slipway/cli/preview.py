@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ def preview(
     They stand under the owner of the service called, with the rule that decides. Pulumi's own output goes to
     standard error. Nothing is changed.
     Exit code 0; 1 when the preview fails, 2 for a mistake in the declaration, 3 for calls that --fail-on names, or
-    when the last state cannot be read.
+    when the last state does not say who reached whom: then all calls are printed as they will be.
     Examples: slipway preview lab
               slipway preview prod --fail-on lost --markdown access.md
               slipway preview prod --markdown - | gh pr comment --body-file -
@@ -52,19 +53,24 @@ def preview(
         mesh = stacks.load(environment)
     variables = environments.variables(mesh, instance=instance)
     found = _previewed(pulumi.Stack(name=environment, folder=stacks.project(), environment=variables))
+    if "text" in found:
+        _print(found, markdown=markdown, as_json=as_json)
     if "unknown" in found:
-        click.echo(f"error: who reached whom before is not known: {found['unknown']}", err=True)
+        click.echo(f"error: {found['unknown']}", err=True)
         raise SystemExit(_EXIT_UNMET)
-    if markdown not in {None, "-"}:
-        Path(str(markdown)).write_text(found["markdown"], encoding="utf-8")
-    if as_json:
-        click.echo(json.dumps({kind: found[kind] for kind in _KINDS}, indent=2))
-    else:
-        click.echo(found["markdown" if markdown == "-" else "text"], nl=False)
     failing = _KINDS if fail_on == "any" else (fail_on,)
     if unmet := [kind for kind in failing if kind is not None and found[kind]]:
         click.echo(f"--fail-on {fail_on}: calls are {' and '.join(unmet)}", err=True)
         raise SystemExit(_EXIT_UNMET)
+
+
+def _print(found: Mapping[str, Any], *, markdown: str | None, as_json: bool) -> None:
+    if markdown not in {None, "-"}:
+        Path(str(markdown)).write_text(found["markdown"], encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps({kind: calls for kind, calls in found.items() if isinstance(calls, list)}, indent=2))
+    else:
+        click.echo(found["markdown" if markdown == "-" else "text"], nl=False)
 
 
 def _previewed(stack: "pulumi.Stack") -> dict[str, Any]:

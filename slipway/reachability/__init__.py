@@ -4,7 +4,7 @@ from slipway.reachability import report
 from slipway.reachability.answers import Answer, Decider, Hop, Key, Outcome, Seen, Transport
 from slipway.reachability.applied import read_applied
 from slipway.reachability.deciding import UnknownNameError, decide
-from slipway.reachability.difference import Change, Difference, diff
+from slipway.reachability.difference import Change, Difference, diff, whole
 from slipway.reachability.idle import stop_on_idle
 from slipway.reachability.questions import (
     Application,
@@ -59,4 +59,5 @@ __all__ = [
     "read_applied",
     "report",
     "stop_on_idle",
+    "whole",
 ]

@@ -1,5 +1,6 @@
 """What a change gains and loses: two worlds, the same questions."""
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -25,12 +26,14 @@ class Change:
 class Difference:
     """``gained`` are calls that only ``after`` surely allows, ``lost`` those that it no longer surely allows.
 
-    ``changed`` are allowed in both, but with another transport, say plaintext instead of mTLS.
+    ``changed`` are allowed in both, but with another transport, say plaintext instead of mTLS. Without
+    ``before_known`` there is nothing to compare with, and ``gained`` is everything that ``after`` allows.
     """
 
     gained: tuple[Change, ...]
     lost: tuple[Change, ...]
     changed: tuple[Change, ...]
+    before_known: bool = True
 
     def __bool__(self) -> bool:
         return bool(self.gained or self.lost or self.changed)
@@ -56,6 +59,11 @@ def diff(before: World, after: World) -> Difference:
         lost += found.moved(found.allowed_before & ~found.allowed_after)
         changed += found.moved(found.otherwise())
     return Difference(gained=tuple(gained), lost=tuple(lost), changed=tuple(changed))
+
+
+def whole(after: World) -> Difference:
+    """Return everything that ``after`` allows, where nobody knows what was allowed before."""
+    return dataclasses.replace(diff(World(), after), before_known=False)
 
 
 def _by_key(rows: Iterable[Row]) -> dict[tuple[Destination, str], Row]:

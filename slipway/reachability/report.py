@@ -9,15 +9,20 @@ from slipway.reachability.answers import Answer, Outcome
 from slipway.reachability.difference import Change, Difference
 
 NO_CHANGE = "no call is gained, lost or changed"
+NO_CALL = "no call is allowed afterwards"
 _NAMES_SHOWN = 6
 
 
 class Kind(enum.Enum):
-    """What becomes of a call; ``CHANGED`` is one that is allowed on both sides, with another transport."""
+    """What becomes of a call; ``CHANGED`` is one that is allowed on both sides, with another transport.
+
+    ``ALLOWED`` is one after the change where nobody knows what was before.
+    """
 
     GAINED = "gained"
     LOST = "lost"
     CHANGED = "changed"
+    ALLOWED = "allowed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +47,13 @@ _Groups = Mapping[str, Sequence[_Line]]
 def summary(found: Difference) -> str:
     """Return the difference in one line."""
     if not found:
-        return NO_CHANGE
+        return NO_CHANGE if found.before_known else NO_CALL
     count = dict.fromkeys(Kind, 0)
     for lines in _groups(found, {}).values():
         for line in lines:
             count[line.kind] += line.calls
+    if not found.before_known:
+        return f"calls allowed afterwards: {count[Kind.ALLOWED]}; which of them are new is not known"
     return f"calls gained: {count[Kind.GAINED]}, lost: {count[Kind.LOST]}, changed in kind: {count[Kind.CHANGED]}"
 
 
@@ -57,7 +64,7 @@ def text(found: Difference, owners: Mapping[str, str], *, most_lines: int | None
     ``most_lines`` calls are counted by service, then by owner; None writes every call with its reasons.
     """
     if not found:
-        return f"{NO_CHANGE}\n"
+        return f"{summary(found)}\n"
     groups = _groups(found, owners)
     lines: list[str] = []
     for form in (_calls_of, _services_of, _totals_of):
@@ -80,9 +87,17 @@ def markdown(found: Difference, owners: Mapping[str, str], *, title: str, most_r
 
 
 def to_plain(found: Difference, owners: Mapping[str, str]) -> dict[str, Any]:
-    """Return the difference as JSON values: lists ``gained``, ``lost`` and ``changed``, each call by itself."""
-    sides = ((Kind.GAINED, found.gained), (Kind.LOST, found.lost), (Kind.CHANGED, found.changed))
-    return {kind.value: [_change_to_plain(item, owners) for item in changes] for kind, changes in sides}
+    """Return the difference as JSON values: a list per kind, each call by itself.
+
+    The lists are ``gained``, ``lost`` and ``changed``, or only ``allowed`` where nobody knows what was before.
+    """
+    return {kind.value: [_change_to_plain(item, owners) for item in changes] for kind, changes in _sides(found)}
+
+
+def _sides(found: Difference) -> tuple[tuple[Kind, tuple[Change, ...]], ...]:
+    if not found.before_known:
+        return ((Kind.ALLOWED, found.gained),)
+    return ((Kind.GAINED, found.gained), (Kind.LOST, found.lost), (Kind.CHANGED, found.changed))
 
 
 def _change_to_plain(item: Change, owners: Mapping[str, str]) -> dict[str, Any]:
@@ -101,7 +116,7 @@ def _change_to_plain(item: Change, owners: Mapping[str, str]) -> dict[str, Any]:
 def _groups(found: Difference, owners: Mapping[str, str]) -> dict[str, list[_Line]]:
     """Return the lines by owner or namespace; the names of one service that change alike are one line."""
     groups: dict[str, dict[object, list[tuple[Kind, Change]]]] = {}
-    for kind, changes in ((Kind.GAINED, found.gained), (Kind.LOST, found.lost), (Kind.CHANGED, found.changed)):
+    for kind, changes in _sides(found):
         for item in changes:
             place = item.destination
             owner = owners.get(place.host, "")

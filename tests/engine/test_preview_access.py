@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,11 +37,11 @@ def _around() -> str:
     return surroundings.emit_surroundings(mesh, compiler.compile_bundle(mesh)).to_json()
 
 
-def _resource(planned) -> dict:
+def _resource(planned, outputs) -> dict:
     """Return a planned resource as a state holds it once it exists."""
     known = {key: value for key, value in planned.items() if key not in {"sourcePosition", "stackTrace"}}
     if known["type"] == environment.TYPE:
-        return {**known, "outputs": {environment.ACCESS: _around()}}
+        return {**known, "outputs": outputs}
     if known["type"] == "pulumi:pulumi:Stack":
         return {**known, "outputs": {"token": SECRET}}
     if not known["custom"]:
@@ -71,11 +72,16 @@ def _with_secrets(resources) -> list[dict]:
 @pytest.fixture
 def applied(engine):
     """Give the stack the state that an update of the example leaves, with secrets in it; return the engine."""
+    return _applied(engine, known={environment.ACCESS: _around()})
+
+
+def _applied(engine, *, known) -> Any:
+    """Give the stack such a state; ``known`` are the outputs of the environment."""
     if not _PLANNED:
         _PLANNED.extend(json.loads(engine("preview", "--json").stdout)["steps"])
     # The lab's own provider is not told in a plan, and nothing depends on its resources.
     planned = [step["newState"] for step in _PLANNED if "pulumi-python" not in step["newState"]["type"]]
-    resources = [_resource(item) for item in planned]
+    resources = [_resource(item, known) for item in planned]
     for item in resources:
         if "provider" in item:
             item["provider"] = f"{item['provider'].rpartition('::')[0]}::{PROVIDER_ID}"
@@ -120,6 +126,18 @@ def test_one_changed_path_is_exactly_what_is_shown_and_no_secret_is(applied):
     changed = applied("preview")
     assert _told(changed) == CHANGED
     assert CANARY not in changed.stdout + changed.stderr
+
+
+def test_a_stack_of_before_this_was_kept_gains_nothing_for_sure(engine, slipway):
+    _applied(engine, known={"revision": "1-29-1"})
+    done = engine("preview")
+    assert "who reached whom before is not known, so every call is shown as it will be" in done.stdout + done.stderr
+    assert "calls allowed afterwards: 7; which of them are new is not known" in done.stdout
+    assert "gained" not in done.stdout
+    done = slipway("preview", "lab", "--fail-on", "lost", "--json")
+    assert done.returncode == 3
+    assert list(json.loads(done.stdout)) == ["allowed"]
+    assert "error: who reached whom before is not known" in done.stderr
 
 
 @pytest.fixture

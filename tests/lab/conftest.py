@@ -1,4 +1,7 @@
-"""One lab for every test that can share it: instance `test`, the example, and everything that `slipway up` makes."""
+"""One lab for every test that can share it: the example, and everything that `slipway up` makes.
+
+Its instance is `test`, or what SLIPWAY_TEST_INSTANCE names.
+"""
 
 import json
 import os

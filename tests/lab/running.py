@@ -14,7 +14,7 @@ from slipway.mesh import loader, model
 from slipway.world import files, kubernetes
 
 ROOT = Path(__file__).parents[2]
-INSTANCE = "test"
+INSTANCE = os.environ.get("SLIPWAY_TEST_INSTANCE", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

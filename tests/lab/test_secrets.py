@@ -1,43 +1,18 @@
 """No token and no private key is where it does not belong."""
 
-import base64
-import re
 from pathlib import Path
 
+import needles
 import pytest
 
 from slipway.lab.machines import api
-from slipway.world import kubernetes
 
 pytestmark = pytest.mark.lab
-
-SECRET = kubernetes.Kind(api_version="v1", kind="Secret")
-# The shape of a JWT (two JSON objects and a signature), and of every PEM private key.
-TOKEN = re.compile(rb"eyJ[\w-]{20,}\.eyJ[\w-]{20,}\.[\w-]{20,}")
-KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
 @pytest.fixture(scope="module")
 def secrets(running_lab) -> dict[str, bytes]:
-    """Return every secret by what it is: for a PEM key a line from its middle, for a token its signature."""
-    found: dict[str, bytes] = {}
-    for machine in running_lab.mesh.machines:
-        for path in ("/var/run/secrets/tokens/istio-token", "/etc/certs/key.pem"):
-            read = api.execute(running_lab.instance, machine.name, ["cat", path], timeout_s=20)
-            found[f"{machine.name}:{path}"] = read.stdout.encode()
-    for path in (running_lab.instance.state / "certificates").glob("*.key"):
-        found[path.name] = path.read_bytes()
-    for secret in running_lab.cluster.list(SECRET):
-        for key, value in secret.get("data", {}).items():
-            text = base64.b64decode(value)
-            if KEY.search(text):
-                found[f"{secret['metadata']['namespace']}/{secret['metadata']['name']}:{key}"] = text
-    return {name: _needle(text) for name, text in found.items()}
-
-
-def _needle(text: bytes) -> bytes:
-    lines = text.strip().splitlines()
-    return lines[len(lines) // 2] if len(lines) > 1 else lines[0].rsplit(b".", 1)[-1]
+    return needles.of(running_lab)
 
 
 def _places(running_lab) -> dict[str, bytes]:
@@ -78,7 +53,7 @@ def test_no_secret_is_in_state_logs_user_data_or_command_lines(running_lab, secr
         f"{name} in {place}" for place, text in places.items() for name, needle in secrets.items() if needle in text
     ]
     assert not leaks
-    shaped = [place for place, text in places.items() if TOKEN.search(text) or KEY.search(text)]
+    shaped = [place for place, text in places.items() if needles.TOKEN.search(text) or needles.KEY.search(text)]
     assert not shaped
 
 

@@ -99,6 +99,30 @@ def test_an_empty_state_gains_everything(tell):
     assert told[0] == "calls gained: 7, lost: 0, changed in kind: 0"
 
 
+def test_objects_without_their_surroundings_gain_nothing_for_sure(tell, tmp_path):
+    mesh, bundle = _load()
+    state = _state(mesh, bundle)
+    del state["urn::lab"]["outputs"][environment.ACCESS]
+    warning, told = tell(state, mesh, bundle)
+    assert warning.startswith("who reached whom before is not known, so every call is shown as it will be")
+    assert told.startswith("calls allowed afterwards: 7; which of them are new is not known\n")
+    assert "gained" not in told
+    assert "  allowed: shop/orders -> billing.back-office.svc.cluster.local:9090" in told
+    file = tmp_path / "access.json"
+    tell(state, mesh, bundle, file=str(file))
+    written = json.loads(file.read_text())
+    assert written["unknown"] == warning
+    assert len(written["allowed"]) > 5
+    assert "gained" not in written
+    assert "**allowed**" in written["markdown"]
+
+
+def test_an_interrupted_first_update_that_made_nothing_is_a_new_stack(tell):
+    mesh, bundle = _load()
+    told = tell({"urn::lab": {"type": environment.TYPE, "outputs": {}}}, mesh, bundle)
+    assert told[0].startswith("calls gained: 7, lost: 0")
+
+
 def test_one_changed_path_is_one_gained_and_one_lost(tell):
     before = _load()
     told = tell(_state(*before), *_load(("POST /invoices", "POST /bills")))[0].splitlines()

@@ -12,4 +12,4 @@ PATHS = [path for folder in FOLDERS for path in cases.all_of(folder)]
 def test_the_analyser_agrees_with_the_proxies(path):
     case = cases.load(path)
     assert case.requests
-    assert cases.disagreements(case) == []
+    assert list(cases.disagreements(case)) == []

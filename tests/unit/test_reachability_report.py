@@ -121,6 +121,9 @@ def test_no_difference_is_one_line(changed):
     assert report.text(nothing, owners) == "no call is gained, lost or changed\n"
     assert report.markdown(nothing, owners, title="x") == "### x\n\nno call is gained, lost or changed\n"
     assert report.to_plain(nothing, owners) == {"gained": [], "lost": [], "changed": []}
+    unknown = reachability.whole(reachability.World())
+    assert report.text(unknown, owners) == "no call is allowed afterwards\n"
+    assert report.to_plain(unknown, owners) == {"allowed": []}
 
 
 def test_json_has_every_name_by_itself(changed):

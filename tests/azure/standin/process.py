@@ -37,7 +37,8 @@ class Running:
 
 @contextlib.contextmanager
 def running(folder: Path, *, kubeconfig: Path | None = None) -> Generator[Running, None, None]:
-    """Run the stand-in with its files in ``folder``; a folder used before still has its cloud."""
+    """Run the stand-in with its files in ``folder``, made where it is missing; one used before still has its cloud."""
+    folder.mkdir(parents=True, exist_ok=True)
     files = folder / "cloud.json", folder / "faults.json"
     argv = [sys.executable, "-m", "standin", "--cloud", str(files[0]), "--faults", str(files[1])]
     if kubeconfig is not None:

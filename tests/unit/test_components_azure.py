@@ -338,6 +338,11 @@ def test_a_names_zone_holds_that_name_only(graph):
     assert zones == {"billing.corp.local", "privatelink.vaultcore.azure.net"}
 
 
+def test_a_boot_check_goes_before_its_successor_for_both_have_one_name(graph):
+    found = of_type(graph, "VirtualMachineRunCommandByVirtualMachine")
+    assert [graph.request(item).deleteBeforeReplace for item in found] == [True, True]
+
+
 def test_other_user_data_makes_another_boot_check():
     first, second = boot_check.script("a"), boot_check.script("b")
     assert first != second

@@ -98,7 +98,7 @@ class Backup(pulumi.ComponentResource):
         )
 
 
-def _awaited(value: pulumi.Output[str]) -> pulumi.Output[str]:
+def _awaited(value: pulumi.Output[str]) -> pulumi.Output[str | None]:
     """Return ``value`` without what it depends on: it is waited for, and the state says nothing of it.
 
     A partial destroy keeps all that something protected depends on. Recovery points outlive their machine, so they

@@ -76,7 +76,7 @@ class Backup(pulumi.ComponentResource):
         )
         self.register_outputs({"vault": self.vault.id})
 
-    def protect(self, machine: str, *, machine_id: pulumi.Input[str]) -> None:
+    def protect(self, machine: str, *, machine_id: pulumi.Output[str]) -> None:
         """Back up one machine with its disks.
 
         Source: Azure REST reference, backup/protected-items: the names are made of group and machine.
@@ -92,10 +92,20 @@ class Backup(pulumi.ComponentResource):
             properties=recoveryservices.AzureIaaSComputeVMProtectedItemArgs(
                 protected_item_type="Microsoft.Compute/virtualMachines",
                 policy_id=self.policy.id,
-                source_resource_id=machine_id,
+                source_resource_id=_awaited(machine_id),
             ),
             opts=pulumi.ResourceOptions(parent=self, protect=True),
         )
+
+
+def _awaited(value: pulumi.Output[str]) -> pulumi.Output[str | None]:
+    """Return ``value`` without what it depends on: it is waited for, and the state says nothing of it.
+
+    A partial destroy keeps all that something protected depends on. Recovery points outlive their machine, so they
+    must not keep it, and with it the cluster and everything else that it booted after.
+    Source: pulumi 3.258, pkg/cmd/pulumi/operations/destroy.go, `separateProtected`.
+    """
+    return pulumi.Output(set(), value.future(with_unknowns=True), value.is_known(), value.is_secret())
 
 
 def _policy() -> recoveryservices.AzureIaaSVMProtectionPolicyArgs:

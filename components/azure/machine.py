@@ -274,7 +274,8 @@ class Machine(pulumi.ComponentResource):
             async_execution=False,
             treat_failure_as_deployment_failure=True,
             tags=args.place.tags,
-            opts=pulumi.ResourceOptions(parent=self, replace_on_changes=["source"]),
+            # Its name is stated, so the old one goes first.
+            opts=pulumi.ResourceOptions(parent=self, replace_on_changes=["source"], delete_before_replace=True),
         )
 
 

@@ -43,8 +43,9 @@ class VaultArgs:
 class Vault(pulumi.ComponentResource):
     """A key vault behind a private endpoint.
 
-    ``secrets`` are the machines' by name; their values are the relay's and never Pulumi's. No lock: it would keep
-    the vault's role assignments too, so that no machine could be taken away; soft delete keeps the vault itself.
+    ``secrets`` are the machines' by name; their values are the relay's and never Pulumi's, and they stay as long as
+    the vault. No lock: it would keep the vault's role assignments too, so that no machine could be taken away; soft
+    delete keeps the vault itself.
     Source: Azure documentation, azure-resource-manager/management/lock-resources, "Considerations".
     """
 
@@ -91,7 +92,13 @@ class Vault(pulumi.ComponentResource):
         self.register_outputs({"vault": self.vault.id})
 
     def _secret(self, name: str, args: VaultArgs) -> keyvault.Secret:
-        """Create a secret that exists, so that roles can be given on it; its value is written by the relay."""
+        """Create a secret that exists, so that roles can be given on it; its value is written by the relay.
+
+        It is protected with its vault and never deleted by itself: soft delete would hold its name for as long as the
+        vault's, so that no machine of that name could come back; and deleting is the only thing that Azure's resource
+        manager leaves to the vault, which is reached from the network alone.
+        Source: Azure documentation, key-vault/general/soft-delete-overview; pulumi-azure-native, custom_keyvault.go.
+        """
         return keyvault.Secret(
             name,
             resource_group_name=args.place.group,
@@ -101,5 +108,7 @@ class Vault(pulumi.ComponentResource):
                 value=pulumi.Output.secret(_PLACEHOLDER), content_type="application/json"
             ),
             tags=args.place.tags,
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["properties.value"]),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=args.keep, retain_on_delete=True, ignore_changes=["properties.value"]
+            ),
         )

@@ -36,8 +36,6 @@ def read(name: str, *, mesh: model.Mesh, bundle: bundles.Bundle, folder: Path) -
     for a bad name and ProgramsUnavailable when the programs were never built.
     """
     instance = instances.named(name)
-    istio = programs.ensure(["istio"])["istio"]
-    tag = istio.version
     package = sidecar_package.ensure(instance.cache, _say)
     sidecar = arguments.SidecarPackage(
         url=f"file://{api.PACKAGES_FOLDER}/{sidecar_package.NAME}", sha256=package.sha256
@@ -45,18 +43,24 @@ def read(name: str, *, mesh: model.Mesh, bundle: bundles.Bundle, folder: Path) -
     return platform.LabPlatformArgs(
         instance=name,
         kubeconfig=str(instance.kubeconfig),
-        charts=charts.Charts(
-            location=str(istio.share / "charts"),
-            version="",
-            hub=HUB,
-            tag=tag,
-            istiod_values=_ISTIOD_VALUES,
-            gateway_values=_GATEWAY_VALUES,
-        ),
+        charts=built_charts(),
         user_data={
             machine.name: _user_data(machine, sidecar=sidecar, mesh=mesh, bundle=bundle, folder=folder)
             for machine in mesh.machines
         },
+    )
+
+
+def built_charts() -> charts.Charts:
+    """Return the charts and images of labs. Raises ProgramsUnavailable when they were never built."""
+    istio = programs.ensure(["istio"])["istio"]
+    return charts.Charts(
+        location=str(istio.share / "charts"),
+        version="",
+        hub=HUB,
+        tag=istio.version,
+        istiod_values=_ISTIOD_VALUES,
+        gateway_values=_GATEWAY_VALUES,
     )
 
 

@@ -22,7 +22,9 @@ NODE_ADDRESS = "10.60.1.10"
 INGRESS_ADDRESS = "10.60.1.100"
 CONTROL_PLANE_ADDRESS = "10.60.1.101"
 LOAD_BALANCER_ADDRESSES = tuple(f"10.60.1.{last}" for last in range(102, 120))
-LOAD_BALANCER_NETWORK = "10.60.1.96/27"
+# What an environment on Azure with the infrastructure 10.60.1.128/25 derives for istiod and for the ingress gateway.
+AZURE_LOAD_BALANCER_ADDRESSES = ("10.60.1.132", "10.60.1.133")
+LOAD_BALANCER_NETWORKS = ("10.60.1.96/27", "10.60.1.128/27")
 POD_NETWORK = "10.61.0.0/16"
 NODE_POD_NETWORK = "10.61.0.0/24"
 SERVICE_NETWORK = "10.62.0.0/16"

@@ -243,7 +243,7 @@ def _kube_router(instance: instances.Instance, folder: Path) -> supervision.Serv
             "--run-router=false",
             "--run-service-proxy=false",
             f"--service-cluster-ip-range={instances.SERVICE_NETWORK}",
-            f"--loadbalancer-ip-range={instances.LOAD_BALANCER_NETWORK}",
+            f"--loadbalancer-ip-range={','.join(instances.LOAD_BALANCER_NETWORKS)}",
             "--health-port=0",
         ),
     )

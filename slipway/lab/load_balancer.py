@@ -15,7 +15,13 @@ from slipway.lab import network, supervision
 _WATCH_TIMEOUT_S = 20  # after which everything is looked at again
 _REQUEST_TIMEOUT_S = 10.0
 _RESYNC_PAUSE_S = 1.0
-RESERVED = (instances.INGRESS_ADDRESS, instances.CONTROL_PLANE_ADDRESS)
+RESERVED = (
+    instances.INGRESS_ADDRESS,
+    instances.CONTROL_PLANE_ADDRESS,
+    *instances.AZURE_LOAD_BALANCER_ADDRESSES,
+)
+# Source: AKS documentation, configure-load-balancer-standard, "Additional customizations via Kubernetes annotations".
+AZURE_ADDRESS = "service.beta.kubernetes.io/azure-load-balancer-ipv4"
 
 
 def service(instance: instances.Instance) -> supervision.Service:
@@ -32,22 +38,22 @@ def service(instance: instances.Instance) -> supervision.Service:
 def assign(services: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
     """Return the address of each Service of type LoadBalancer, by namespace and name.
 
-    ``services`` are objects as the API writes them. `spec.loadBalancerIP` wins when it is one of the lab's and the
-    first to ask for it; a Service keeps the address that its status says; the others get the next free one of
-    10.60.1.102 to .119, oldest first. A Service for which there is none is absent.
+    ``services`` are objects as the API writes them. `spec.loadBalancerIP`, or the annotation that AKS reads, wins
+    when it is one of the lab's and the first to ask for it; a Service keeps the address that its status says; the
+    others get the next free one of 10.60.1.102 to .119, oldest first. A Service for which there is none is absent.
     """
     wanting = sorted((item for item in services if _is_load_balanced(item)), key=_age)
     assigned: dict[tuple[str, str], str] = {}
     for item in wanting:
-        asked = item["spec"].get("loadBalancerIP", "")
+        asked = _asked(item)
         if asked in {*RESERVED, *instances.LOAD_BALANCER_ADDRESSES} and asked not in assigned.values():
             assigned[_key(item)] = asked
     for item in wanting:
         current = _current(item)
-        if not item["spec"].get("loadBalancerIP") and current and current not in assigned.values():
+        if not _asked(item) and current and current not in assigned.values():
             assigned[_key(item)] = current
     for item in wanting:
-        if _key(item) not in assigned and not item["spec"].get("loadBalancerIP"):
+        if _key(item) not in assigned and not _asked(item):
             free = [address for address in instances.LOAD_BALANCER_ADDRESSES if address not in assigned.values()]
             if free:
                 assigned[_key(item)] = free[0]
@@ -57,6 +63,10 @@ def assign(services: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
 def _is_load_balanced(item: Mapping[str, Any]) -> bool:
     # Source: Kubernetes API, Service `spec.loadBalancerClass`: a class of somebody else is theirs.
     return item["spec"].get("type") == "LoadBalancer" and not item["spec"].get("loadBalancerClass")
+
+
+def _asked(item: Mapping[str, Any]) -> str:
+    return item["spec"].get("loadBalancerIP") or item["metadata"].get("annotations", {}).get(AZURE_ADDRESS, "")
 
 
 def _key(item: Mapping[str, Any]) -> tuple[str, str]:

@@ -128,9 +128,15 @@ def test_a_database_machine_is_backed_up_and_no_other(graph):
 def test_what_cannot_be_made_again_is_protected(graph):
     protected = {item.name for item in native(graph) if graph.request(item).protect}
     assert protected == {"shop-dev", azure_plan.vault_name(mesh="shop", environment="dev", region="westeurope"),
+                         "billing-vm-istio", "db-vm-istio",
                          "db-vm-data", "db-vm-data-lock", "backups", "databases", "db-vm-backup"}  # fmt: skip
     assert key_vault(graph)["properties"]["enablePurgeProtection"] is True
     assert one(graph, "ManagementLockByScope")["level"] == "CanNotDelete"
+
+
+def test_secrets_are_never_deleted_so_that_soft_delete_holds_no_name(graph):
+    retained = {item.name for item in native(graph) if graph.request(item).retainOnDelete}
+    assert retained == {"billing-vm-istio", "db-vm-istio"}
 
 
 def test_a_development_environment_can_be_destroyed_whole():
@@ -330,6 +336,11 @@ def test_another_way_of_logging_in_is_left_as_it_is():
 def test_a_names_zone_holds_that_name_only(graph):
     zones = {item.inputs["privateZoneName"] for item in of_type(graph, "PrivateZone")}
     assert zones == {"billing.corp.local", "privatelink.vaultcore.azure.net"}
+
+
+def test_a_boot_check_goes_before_its_successor_for_both_have_one_name(graph):
+    found = of_type(graph, "VirtualMachineRunCommandByVirtualMachine")
+    assert [graph.request(item).deleteBeforeReplace for item in found] == [True, True]
 
 
 def test_other_user_data_makes_another_boot_check():

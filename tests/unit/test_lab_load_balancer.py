@@ -26,6 +26,14 @@ def test_what_is_asked_for_is_given():
     assert assign(service("ingress", asked=instances.INGRESS_ADDRESS)) == {"ingress": instances.INGRESS_ADDRESS}
 
 
+def test_the_annotation_of_aks_asks_like_the_field():
+    wanted = service("ingress")
+    wanted["metadata"]["annotations"] = {load_balancer.AZURE_ADDRESS: "10.60.1.133"}
+    assert assign(wanted) == {"ingress": "10.60.1.133"}
+    wanted["metadata"]["annotations"] = {load_balancer.AZURE_ADDRESS: "192.0.2.1"}
+    assert assign(wanted) == {}
+
+
 def test_the_gateways_addresses_are_never_given_away():
     given_away = assign(*(service(f"s{number}") for number in range(30)))
     assert set(given_away.values()) == set(POOL)

@@ -84,7 +84,12 @@ class TestNetworkSecurityGroup:
 
 def test_a_container_gets_no_right_over_the_computer():
     known = container.configuration(
-        root="/r", hostname="m", network_namespace="/run/netns/n", control_group="/slipway/i/machines/m", packages={}
+        root="/r",
+        hostname="m",
+        network_namespace="/run/netns/n",
+        control_group="/slipway/i/machines/m",
+        packages={},
+        data_disk=None,
     )
     capabilities = known["process"]["capabilities"]
     forbidden = {"CAP_SYS_RESOURCE", "CAP_SYS_MODULE", "CAP_SYS_TIME", "CAP_SYS_RAWIO", "CAP_SYSLOG"}
@@ -97,11 +102,26 @@ def test_a_container_gets_no_right_over_the_computer():
 
 def test_packages_are_read_only():
     known = container.configuration(
-        root="/r", hostname="m", network_namespace="/n", control_group="/c", packages={"a.deb": "/cache/a.deb"}
+        root="/r",
+        hostname="m",
+        network_namespace="/n",
+        control_group="/c",
+        packages={"a.deb": "/cache/a.deb"},
+        data_disk=None,
     )
     mount = known["mounts"][-1]
     assert (mount["destination"], mount["source"]) == ("/opt/packages/a.deb", "/cache/a.deb")
     assert "ro" in mount["options"]
+
+
+def test_a_data_disk_is_the_only_block_device():
+    for number, nodes in ((None, []), (3, ["/dev/disk/azure/data/by-lun/0", "/dev/loop3"])):
+        known = container.configuration(
+            root="/r", hostname="m", network_namespace="/n", control_group="/c", packages={}, data_disk=number
+        )["linux"]
+        assert [entry["path"] for entry in known["devices"]] == nodes
+        blocks = [entry for entry in known["resources"]["devices"] if entry.get("type") == "b"]
+        assert [(entry["major"], entry["minor"]) for entry in blocks] == ([] if number is None else [(7, number)])
 
 
 SPEC = record.MachineSpec(

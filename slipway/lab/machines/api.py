@@ -14,7 +14,18 @@ import filelock
 
 from slipway.lab import instance as instances
 from slipway.lab import network, platform, programs
-from slipway.lab.machines import base, disk, firewall, interface, readiness, record, reports, runtime, sidecar_package
+from slipway.lab.machines import (
+    base,
+    data_disk,
+    disk,
+    firewall,
+    interface,
+    readiness,
+    record,
+    reports,
+    runtime,
+    sidecar_package,
+)
 from slipway.world import process
 
 PACKAGES_FOLDER = "/opt/packages"  # on the machine: what an organisation's own package store would hold
@@ -180,7 +191,8 @@ def _bring_up(instance: instances.Instance, spec: MachineSpec, report: Report) -
     runtime.end(instance, spec.name)
     commands = interface.plug(instance, spec)
     disk.prepare(instance, spec, base=image, network_commands=commands)
-    runtime.start(instance, spec.name, base=image, packages=_packages(instance, report))
+    packages, attached = _packages(instance, report), data_disk.attach(spec)
+    runtime.start(instance, spec.name, base=image, packages=packages, data_disk=attached)
 
 
 def _apply_user_data(instance: instances.Instance, spec: MachineSpec, report: Report) -> None:
@@ -198,6 +210,7 @@ def _tear_down(instance: instances.Instance, spec: MachineSpec) -> None:
     platform.unregister_machine(instance, spec.name)
     platform.set_names(instance, spec.name, {})
     runtime.end(instance, spec.name)
+    data_disk.detach(spec)
     network.detach(instance, spec.name)
     firewall.remove(instance, spec.name)
 

@@ -27,6 +27,7 @@ PACKAGES = (
     "procps",
     "python3",
     "sudo",
+    "udev",
 )
 RECIPE = 3  # raised whenever what this module does to the image changes
 _BOOTSTRAP_TIMEOUT_S = 900.0

@@ -35,17 +35,24 @@ CAPABILITIES = (
     "CAP_SYS_PTRACE",
     "CAP_SYS_TTY_CONFIG",
 )
+LOOP_MAJOR = 7
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def configuration(
-    *, root: str, hostname: str, network_namespace: str, control_group: str, packages: Mapping[str, str]
+    *,
+    root: str,
+    hostname: str,
+    network_namespace: str,
+    control_group: str,
+    packages: Mapping[str, str],
+    data_disk: int | None,
 ) -> dict[str, Any]:
     """Return the content of ``config.json``.
 
     ``root`` is the folder of the mounted root file system, ``network_namespace`` the path of the namespace that the
     machine lives in, ``control_group`` its path below each hierarchy; ``packages`` (name -> path on this computer)
-    appear read-only below /opt/packages.
+    appear read-only below /opt/packages; ``data_disk`` is the number of the loop device that is its data disk.
     """
     capabilities = list(CAPABILITIES)
     return {
@@ -64,7 +71,8 @@ def configuration(
         "mounts": [*_MOUNTS, *_package_mounts(packages)],
         "linux": {
             "cgroupsPath": control_group,
-            "resources": {"devices": [{"allow": False, "access": "rwm"}, *_DEVICES]},
+            "devices": _disks(data_disk),
+            "resources": {"devices": [{"allow": False, "access": "rwm"}, *_DEVICES, *_disk_access(data_disk)]},
             "namespaces": [
                 {"type": "pid"},
                 {"type": "ipc"},
@@ -98,6 +106,21 @@ _DEVICES = tuple(
     {"allow": True, "type": "c", "major": major, "minor": minor, "access": "rwm"}
     for major, minor in ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, None))
 )
+
+
+def _disks(number: int | None) -> list[dict[str, Any]]:
+    """Return the nodes of the data disk: where Azure's udev rules put it, and where its number belongs.
+
+    Source: Azure documentation, virtual-machines/linux/azure-to-guest-disk-mapping; Linux, devices.txt, 7 block.
+    """
+    node = {"type": "b", "major": LOOP_MAJOR, "minor": number, "fileMode": 0o660, "uid": 0, "gid": 0}
+    places = () if number is None else ("/dev/disk/azure/data/by-lun/0", f"/dev/loop{number}")
+    return [{"path": path, **node} for path in places]
+
+
+def _disk_access(number: int | None) -> list[dict[str, Any]]:
+    block = {"allow": True, "type": "b", "major": LOOP_MAJOR, "minor": number, "access": "rwm"}
+    return [] if number is None else [block]
 
 
 def _package_mounts(packages: Mapping[str, str]) -> list[dict[str, Any]]:

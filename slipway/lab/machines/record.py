@@ -23,7 +23,7 @@ class MachineSpec:
     ``address`` is its IPv4 address on the fabric, ``user_data`` what cloud-init gets, ``names`` are names of the
     platform's resolver with their addresses, ``nsg`` the declared rules at its interface. The machine's identity may
     read the token of ``service_account`` in ``namespace``. ``database``: PostgreSQL has to be up before the machine
-    counts as ready.
+    counts as ready. ``data_disk`` is a file of this computer that the machine has as its first data disk, or empty.
     """
 
     name: str
@@ -34,6 +34,7 @@ class MachineSpec:
     namespace: str
     service_account: str
     database: bool = False
+    data_disk: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the inputs as plain JSON values."""

@@ -22,7 +22,9 @@ _END_TIMEOUT_S = 30.0
 _POWER_OFF = signal.SIGRTMIN + 4  # Source: systemd(1), "SIGRTMIN+4": powers off, as `systemctl poweroff`
 
 
-def start(instance: instances.Instance, name: str, *, base: Path, packages: Mapping[str, str]) -> None:
+def start(
+    instance: instances.Instance, name: str, *, base: Path, packages: Mapping[str, str], data_disk: int | None
+) -> None:
     """Boot the machine; returns as soon as its first process runs. Its disk and its network have to be there."""
     bundle = record.folder(instance, name) / "bundle"
     configuration = container.configuration(
@@ -31,6 +33,7 @@ def start(instance: instances.Instance, name: str, *, base: Path, packages: Mapp
         network_namespace=str(network.NAMESPACE_FOLDER / instance.namespace(name)),
         control_group=f"{instance.cgroup}/machines/{name}",
         packages=packages,
+        data_disk=data_disk,
     )
     texts.write(bundle / "config.json", json.dumps(configuration, indent=2) + "\n", mode=texts.PRIVATE_MODE)
     log(instance, name).parent.mkdir(parents=True, exist_ok=True)

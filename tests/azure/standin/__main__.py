@@ -20,9 +20,11 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--cloud", type=Path, required=True, help="the file in which the cloud is kept")
     parser.add_argument("--faults", type=Path, help="the control file; see standin/faults.py")
     parser.add_argument("--kubeconfig", type=Path, help="what every cluster hands out instead of its own")
+    parser.add_argument("--lab", help="the lab in which machines boot; without it they are records")
     options = parser.parse_args(arguments)
     known = cloud.Cloud(options.cloud)
-    operations = manager.Manager(known, faults.Faults(options.faults, known))
+    site = None if options.lab is None else _site(options.lab, known, options.cloud.parent / "disks")
+    operations = manager.Manager(known, faults.Faults(options.faults, known), site)
     served = provider.Provider(operations, functions.Functions(operations, options.kubeconfig))
     server = grpc.server(
         futures.ThreadPoolExecutor(_THREADS),
@@ -34,6 +36,13 @@ def main(arguments: list[str]) -> None:
     sys.stdin.read()
     operations.cancel()
     server.stop(grace=1).wait()
+
+
+def _site(name: str, known: cloud.Cloud, folder: Path) -> manager.Site:
+    from slipway.lab import instance  # noqa: PLC0415 - the lab needs Linux, and most tests none
+    from standin import lab_site  # noqa: PLC0415
+
+    return lab_site.LabSite(instance.named(name), known, folder)
 
 
 if __name__ == "__main__":

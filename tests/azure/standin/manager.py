@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from standin import arm, catalogue, cloud, differences, faults, model, references
 
@@ -18,12 +18,28 @@ class PartialError(Exception):
         self.record = record
 
 
-class Manager:
-    """The operations on one cloud. Every method raises :class:`arm.RefusalError` where Azure says no."""
+class Site(Protocol):
+    """Where resources are more than records; both methods raise :class:`arm.RefusalError` for what fails there."""
 
-    def __init__(self, known: cloud.Cloud, control: faults.Faults) -> None:
+    def made(self, record: cloud.Record) -> None:
+        """Bring what was put to what it says."""
+        ...
+
+    def gone(self, record: cloud.Record) -> None:
+        """Remove what was deleted."""
+        ...
+
+
+class Manager:
+    """The operations on one cloud; ``site`` hears of them afterwards.
+
+    Every method raises :class:`arm.RefusalError` where Azure says no.
+    """
+
+    def __init__(self, known: cloud.Cloud, control: faults.Faults, site: Site | None = None) -> None:
         self.cloud = known
         self._faults = control
+        self._site = site
         self._cancelled = threading.Event()
 
     def create(self, kind: model.ResourceType, inputs: Mapping[str, Any]) -> cloud.Record:
@@ -72,6 +88,8 @@ class Manager:
             self.cloud.remove(*doomed)
             for item in doomed:
                 self._after(item)
+        for item in doomed if self._site is not None else ():
+            self._site.gone(item)
 
     def cancel(self) -> None:
         """Let every operation that waits end with an error."""
@@ -198,6 +216,11 @@ class Manager:
         self._wait(effect.seconds)
         if effect.partial is not None:
             raise PartialError(record, f'Code="{effect.partial.code}" Message="{effect.partial.message}"')
+        if self._site is not None:
+            try:
+                self._site.made(record)
+            except arm.RefusalError as error:
+                raise PartialError(record, str(error)) from error
         return record
 
     def _wait(self, seconds: float) -> None:

@@ -36,12 +36,20 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, kubeconfig: Path | None = None) -> Generator[Running, None, None]:
-    """Run the stand-in with its files in ``folder``; a folder used before still has its cloud."""
+def running(
+    folder: Path, *, kubeconfig: Path | None = None, lab: str | None = None
+) -> Generator[Running, None, None]:
+    """Run the stand-in with its files in ``folder``, made where it is missing; one used before still has its cloud.
+
+    Clusters hand out ``kubeconfig`` instead of their own, and machines boot in the lab called ``lab``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     files = folder / "cloud.json", folder / "faults.json"
     argv = [sys.executable, "-m", "standin", "--cloud", str(files[0]), "--faults", str(files[1])]
     if kubeconfig is not None:
         argv += ["--kubeconfig", str(kubeconfig)]
+    if lab is not None:
+        argv += ["--lab", lab]
     with subprocess.Popen(argv, cwd=_HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             port = process.stdout.readline() if process.stdout is not None else ""

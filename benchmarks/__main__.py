@@ -9,7 +9,10 @@ LONG = ("applied", "azure", "mutants")  # only where they are named
 
 
 def main() -> int:
-    """Run the benchmarks named on the command line, or all but the long ones; 2 for a name that does not exist, 1 when one failed."""
+    """Run the benchmarks named on the command line, or all but the long ones.
+
+    Returns 2 for a name that does not exist, 1 when one failed.
+    """
     named = list(itertools.takewhile(lambda item: not item.startswith("-"), sys.argv[1:]))
     options = sys.argv[1 + len(named) :]
     wanted = named or list(NAMES)

@@ -19,7 +19,7 @@ from slipway.rollout import verify as rollout_verify
 from slipway.rollout.checks import check
 from slipway.world import files, kubernetes
 
-pytestmark = [pytest.mark.lab, pytest.mark.engine]
+pytestmark = [pytest.mark.lab, pytest.mark.engine, pytest.mark.long]
 CONNECTED_S = 60
 UNDISTURBED = frozenset(check.Group) - {check.Group.OUTAGE, check.Group.BOOT}
 ASK_FOR_SECRETS = """

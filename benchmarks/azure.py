@@ -1,0 +1,14 @@
+"""An environment on Azure, up for real: the stand-in's machines boot in a lab of their own, and all is asked."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+STORY = "tests/azure/test_azure_lab.py"
+
+
+def main() -> int:
+    """Run the story from `up` to `destroy`; 1 when a step of it fails. It takes some minutes, and root."""
+    argv = [sys.executable, "-m", "pytest", "-m", "long", "--durations=0", STORY]
+    return int(subprocess.run(argv, cwd=ROOT, check=False).returncode != 0)

@@ -86,13 +86,18 @@ class Court:
         refused = self.mesh.replace(objects)
         lost = {identity(item.object) for item in refused}
         there = [item for item in objects if identity(item) not in lost]
-        mark = self.mesh.mark([name for lot in self.lots for name in lot.namespaces])
         self._learn(there)
-        places = [item.place for lot in self.lots for item in lot.applications]
-        self.people.settle(places, mark, timeout_s=_SETTLED_S)
-        self._settle_networks(there, mark)
+        mark = self._settle(there)
         sentinels = [fleet.sentinel(name, mark) for lot in self.lots for name in lot.namespaces]
         return [*there, *sentinels], refused
+
+    def _settle(self, objects: Sequence[Object]) -> str:
+        """Return a new mark when every proxy, and the node's packet filter, shows it."""
+        mark = self.mesh.mark([name for lot in self.lots for name in lot.namespaces])
+        places = [item.place for lot in self.lots for item in lot.applications]
+        self.people.settle(places, mark, timeout_s=_SETTLED_S)
+        self._settle_networks(objects, mark)
+        return mark
 
     def _settle_networks(self, objects: Sequence[Object], mark: str) -> None:
         """Return when the node's packet filter has the network policies of this round, and none of the last."""
@@ -150,7 +155,7 @@ class Court:
         ]
         return Round(
             sets=tuple(wanted),
-            trials=tuple(self._confirmed(trials, declared=declared)),
+            trials=tuple(self._confirmed(trials, there, declared=declared)),
             refused=tuple(refused),
             objects=tuple(there),
             mesh_config=self.mesh_config,
@@ -188,10 +193,15 @@ class Court:
         declared = not asking.has_own_ports(there)
         return measured if asking.difference(answer, measured, as_declared=declared) else None
 
-    def _confirmed(self, trials: list[Trial], *, declared: bool) -> list[Trial]:
-        """Send what contradicts the analyser again: what wavers is told apart, not forgiven."""
+    def _confirmed(self, trials: list[Trial], objects: Sequence[Object], *, declared: bool) -> list[Trial]:
+        """Send what contradicts the analyser again, after another mark: what wavers is told apart.
+
+        Istiod watches each kind on its own, so that on a busy computer a mark may overtake an object of another kind.
+        """
         doubtful = [index for index, item in enumerate(trials) if item.difference]
         found = list(trials)
+        if doubtful:
+            self._settle(objects)
         for _ in range(_AGAIN if doubtful else 0):
             again = self.people.measure([trials[index].request for index in doubtful])
             for index, measured in zip(doubtful, again, strict=True):

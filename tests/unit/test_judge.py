@@ -3,7 +3,7 @@
 import json
 import random
 
-from benchmarks.judge import asking, cases, court, deciding, fleet, herd, logs, sets, shrink
+from benchmarks.judge import asking, cases, court, deciding, fleet, focus, herd, logs, sets, shrink
 from slipway import reachability
 
 LOT = cases.LOT
@@ -82,6 +82,23 @@ def test_fields_that_decide_are_counted():
     decided, unknown = deciding.fields(cases.stand_in(), [policy], [request], cases.MESH)
     assert decided["AuthorizationPolicy.rules.to.operation.methods"] == 1
     assert not unknown.total()
+
+
+def test_the_set_is_chosen_in_which_the_rarest_field_decides():
+    rare = "DestinationRule.trafficPolicy.tls.mode"
+    common = {name: 1000 for seed in range(100) for name in deciding.names(made(seed).objects) if name != rare}
+
+    def chosen() -> sets.PolicySet:
+        around = cases.stand_in()
+        return focus.chosen(
+            seeded(4), 4, LOT, addresses=cases.addresses(), around=around, mesh_config=cases.MESH, fields=common
+        )
+
+    one = chosen()
+    decided, _ = deciding.fields(cases.stand_in(), one.objects, one.requests, cases.MESH)
+    assert one.requests
+    assert len(one.requests) in {count for name, count in decided.items() if name not in common}
+    assert one == chosen()
 
 
 def test_what_a_client_tells():

@@ -11,11 +11,14 @@ from concurrent import futures
 from pathlib import Path
 from typing import Any
 
+import tenacity
+
 from benchmarks.judge import asking, fleet, sets
 
 _AGENT = Path(__file__).with_name("agent.py")
 _TIMEOUT_S = 10.0
 _STATUS = 2
+_PROCESSES_S = 10.0
 
 
 class Herd:
@@ -158,8 +161,17 @@ def started(commands: Mapping[str, Sequence[str]]) -> Generator[Herd]:
             process.communicate()
 
 
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_type(RuntimeError),
+    wait=tenacity.wait_fixed(0.2),
+    stop=tenacity.stop_after_delay(_PROCESSES_S),
+    reraise=True,
+)
 def namespaces(wanted: Mapping[str, str], cgroup: str) -> dict[str, Path]:
-    """Return the network namespace of each pod, known by a variable of a process' environment."""
+    """Return the network namespace of each pod, known by a variable of a process' environment.
+
+    A process that becomes another program just then has neither environment, so that looking once may miss it.
+    """
     missing = {marker.encode(): place for place, marker in wanted.items()}
     found: dict[str, Path] = {}
     for folder in Path("/proc").glob("[0-9]*"):

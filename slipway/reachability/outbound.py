@@ -348,7 +348,8 @@ class Outbound:
     def _by_host(self, scope: Scope, dialled: Dialled, request: Request, http: Http, mask: int) -> Split | None:
         """Route HTTP by its Host header, as the listener of the port does whatever address was dialled."""
         if paths.normalized(http.path, self._world.mesh.normalization) is None:
-            return [(mask, answer(Outcome.DENIED, Hop.SOURCE_SIDECAR, UNREAD, seen=Seen.OTHER_STATUS))]
+            # 400, or a reset where the listener sniffs and takes it for no HTTP.
+            return [(mask, answer(Outcome.DENIED, Hop.SOURCE_SIDECAR, UNREAD, seen=Seen.UNKNOWN))]
         name = self._called(http.host)
         services = scope.pick(self._world.services_by_host.get(name, ()))
         if not services:

@@ -125,6 +125,11 @@ def test_a_route_that_leads_nowhere_is_unknown():
     assert outcome(world(_routes([{"route": []}]))) == "unknown"
 
 
+def test_a_path_that_is_none_is_refused_whatever_policies_say():
+    assert outcome(world(), path="/caf\u00e9") == "denied"
+    assert outcome(world(), path="/caf%C3%A9") == "allowed"
+
+
 def test_weights_lead_to_every_destination_with_weight():
     both = {
         "route": [

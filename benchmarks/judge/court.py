@@ -78,8 +78,7 @@ class Court:
 
     def around(self, lot: fleet.Lot) -> list[Object]:
         """Return the fleet and the mesh's own as one lot sees them: without the other lots."""
-        strangers = {name for item in self.lots if item != lot for name in item.namespaces}
-        return [item for item in self.fixed if item["metadata"].get("namespace") not in strangers]
+        return fleet.seen_by(lot, self.lots, self.fixed)
 
     def install(self, objects: Sequence[Object]) -> tuple[list[Object], list[Refused]]:
         """Have exactly these objects, in every proxy; return those that are there, as the cluster has them."""

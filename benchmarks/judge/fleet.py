@@ -107,6 +107,12 @@ def namespaces(lots: Iterable[Lot]) -> tuple[str, ...]:
     return (*(name for lot in lots for name in lot.namespaces), PLAIN)
 
 
+def seen_by(lot: Lot, lots: Iterable[Lot], found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return objects as one of the lots sees them: without those in the other lots' namespaces."""
+    strangers = {name for item in lots if item != lot for name in item.namespaces}
+    return [item for item in found if item["metadata"].get("namespace") not in strangers]
+
+
 def objects(lots: Iterable[Lot], *, revision: str) -> list[dict[str, Any]]:
     """Return everything that the fleet is made of, in an order in which it can be applied."""
     lots = tuple(lots)

@@ -36,24 +36,21 @@ class Tally:
     def add(self, found: court.Round, fixed: Sequence[court.Object]) -> None:
         """Count one round; ``fixed`` is what the mesh has besides the sets."""
         for one in found.sets:
-            self._weigh(found, one.number, one.lot.namespaces, fixed)
+            self._weigh(found, one, fixed)
         self.sets += len(found.sets)
         self.objects += len(found.objects)
         self.refused.update(item.object["kind"] for item in found.refused)
         for item in found.trials:
             self._add(item)
 
-    def _weigh(
-        self, found: court.Round, number: int, namespaces: Sequence[str], fixed: Sequence[court.Object]
-    ) -> None:
+    def _weigh(self, found: court.Round, one: sets.PolicySet, fixed: Sequence[court.Object]) -> None:
         """Count what each field of a set decides; other sets of the round are out of its sight."""
-        strangers = {name for one in found.sets for name in one.lot.namespaces} - set(namespaces)
-        marks = [item for item in found.objects if item["metadata"]["name"] == fleet.SENTINEL]
-        near = [
-            item for item in found.objects if item not in marks and item["metadata"]["namespace"] not in strangers
-        ]
-        around = [item for item in (*fixed, *marks) if item["metadata"].get("namespace") not in strangers]
-        requests = [item.request for item in found.trials if item.set_number == number]
+        lots = [other.lot for other in found.sets]
+        own = fleet.seen_by(one.lot, lots, found.objects)
+        marks = [item for item in own if item["metadata"]["name"] == fleet.SENTINEL]
+        near = [item for item in own if item["metadata"]["name"] != fleet.SENTINEL]
+        around = [*fleet.seen_by(one.lot, lots, fixed), *marks]
+        requests = [item.request for item in found.trials if item.set_number == one.number]
         decided, unknown = deciding.fields(around, near, requests, found.mesh_config)
         for name, count in decided.items():
             self.fields[name] += count

@@ -42,7 +42,8 @@ class Answer:
     body: dict[str, Any]
 
 
-def _error(status: int, code: str, message: str) -> Answer:
+def refused(status: int, code: str, message: str) -> Answer:
+    """Return a refusal as Azure's services write it."""
     return Answer(status=status, body={"error": {"code": code, "message": message}})
 
 
@@ -86,23 +87,23 @@ def metadata(identities: Identities, *, address: str, path: str, marked: bool) -
     parts = urllib.parse.urlsplit(path)
     query = dict(urllib.parse.parse_qsl(parts.query))
     if not marked:
-        return _error(400, "invalid_request", "Required metadata header not specified")
+        return refused(400, "invalid_request", "Required metadata header not specified")
     if "api-version" not in query:
-        return _error(400, "invalid_request", "Required query variable 'api-version' is missing")
+        return refused(400, "invalid_request", "Required query variable 'api-version' is missing")
     machine = identities.machine_at(address)
     if machine is None:
-        return _error(400, "invalid_request", "Identity not found")
+        return refused(400, "invalid_request", "Identity not found")
     if parts.path == "/metadata/identity/oauth2/token":
         return _access_token(identities, machine, resource=query.get("resource", ""))
     if parts.path in {"/metadata/instance", "/metadata/instance/compute"}:
         compute = {"name": machine.name, "location": "lab", "osType": "Linux", "provider": "Slipway", "tags": ""}
         return Answer(status=200, body=compute if parts.path.endswith("compute") else {"compute": compute})
-    return _error(404, "not_found", "The lab's metadata service has no such resource")
+    return refused(404, "not_found", "The lab's metadata service has no such resource")
 
 
 def _access_token(identities: Identities, machine: platform.Machine, *, resource: str) -> Answer:
     if resource.rstrip("/") != VAULT_RESOURCE:
-        return _error(400, "invalid_resource", f"The lab has tokens for {VAULT_RESOURCE} only")
+        return refused(400, "invalid_resource", f"The lab has tokens for {VAULT_RESOURCE} only")
     token, expires = identities.give(machine)
     fields = {"access_token": token, "expires_on": str(expires), "resource": VAULT_RESOURCE, "token_type": "Bearer"}
     return Answer(status=200, body={**fields, "expires_in": str(ACCESS_TOKEN_LIFETIME_S)})
@@ -120,13 +121,13 @@ def vault(
     scheme, _, token = authorization.partition(" ")
     machine = identities.holder(token.strip()) if scheme == "Bearer" else None
     if machine is None:
-        return _error(401, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token, or it is not valid.")
+        return refused(401, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token, or it is not valid.")
     if "api-version" not in dict(urllib.parse.parse_qsl(parts.query)):
-        return _error(400, "BadParameter", "api-version must be specified")
+        return refused(400, "BadParameter", "api-version must be specified")
     if words[0] != "secrets" or not 2 <= len(words) <= 3:  # noqa: PLR2004 - secrets/NAME[/VERSION]
-        return _error(404, "NotFound", "The lab's key vault has secrets only")
+        return refused(404, "NotFound", "The lab's key vault has secrets only")
     if words[1] != f"{machine.name}{SECRET_SUFFIX}":
-        return _error(403, "Forbidden", f"The identity of {machine.name} has no permission to get {words[1]}")
+        return refused(403, "Forbidden", f"The identity of {machine.name} has no permission to get {words[1]}")
     identifier = f"https://{instances.VAULT_HOST}/secrets/{words[1]}/lab"
     return Answer(status=200, body={"value": value(machine), "id": identifier, "attributes": {"enabled": True}})
 
@@ -163,9 +164,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         try:
             answer = self._answer()
         except kubernetes.client.ApiException as error:
-            answer = _error(503, "ServiceUnavailable", f"the cluster says {error.status} {error.reason}")
+            answer = refused(503, "ServiceUnavailable", f"the cluster says {error.status} {error.reason}")
         except OSError as error:
-            answer = _error(503, "ServiceUnavailable", f"the cluster cannot be reached: {type(error).__name__}")
+            answer = refused(503, "ServiceUnavailable", f"the cluster cannot be reached: {type(error).__name__}")
         data = json.dumps(answer.body).encode()
         self.send_response(answer.status)
         self.send_header("Content-Type", "application/json; charset=utf-8")

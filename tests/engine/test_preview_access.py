@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import access_example
 import pytest
+from access_example import CALLED, CHANGED
 
 from components import environment
 from policies.bundles import compiler, surroundings
@@ -21,13 +23,6 @@ CANARY = "canary-that-nobody-may-see"
 # How a secret stands in an exported state. Source: pulumi 3.258 sdk/go/common/resource/sig.go.
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": json.dumps(CANARY)}
 PROVIDER_ID = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-CALLED = "billing.back-office.svc.cluster.local:9090, billing.corp.local:9090"
-CHANGED = [
-    "calls gained: 1, lost: 1, changed in kind: 0",
-    "services in back-office:",
-    f"  gained: shop/orders -> {CALLED} POST /bills",
-    f"  lost: shop/orders -> {CALLED} POST /invoices",
-]
 _PLANNED: list[dict] = []  # the steps of the example's first preview, which every test can start from
 
 
@@ -95,21 +90,8 @@ def _applied(engine, *, known) -> Any:
     return engine
 
 
-def _change(engine) -> None:
-    path = engine.project / "stacks" / "mesh.yaml"
-    path.write_text(path.read_text().replace("POST /invoices", "POST /bills"))
-
-
-def _told(done) -> list[str]:
-    """Return the difference as plain Pulumi shows it, without the reasons."""
-    lines = [line.removeprefix("    ") for line in done.stdout.splitlines()]
-    start = next((index for index, line in enumerate(lines) if line.startswith("calls gained: ")), None)
-    assert start is not None, done.stdout + done.stderr
-    return [line for line in lines[start : lines.index("", start)] if not line.startswith("    ")]
-
-
 def test_a_first_preview_gains_everything(engine):
-    told = _told(engine("preview"))
+    told = access_example.told(engine("preview").stdout)
     assert told[0] == "calls gained: 7, lost: 0, changed in kind: 0"
     assert f"  gained: shop/orders -> {CALLED} POST /invoices" in told
     assert "  gained: (outside) -> shop.example.com:443 *" in told
@@ -122,9 +104,9 @@ def test_one_changed_path_is_exactly_what_is_shown_and_no_secret_is(applied):
     assert "no call is gained, lost or changed" in told
     assert "left out of the access difference, for they hold secrets: AuthorizationPolicy/shop/other" in told
     assert CANARY not in told
-    _change(applied)
+    access_example.change(applied.project)
     changed = applied("preview")
-    assert _told(changed) == CHANGED
+    assert access_example.told(changed.stdout) == CHANGED
     assert CANARY not in changed.stdout + changed.stderr
 
 
@@ -160,7 +142,7 @@ def slipway(engine):
 
 def test_the_command_prints_the_difference_and_gates_on_it(applied, slipway):
     assert slipway("preview", "lab", "--fail-on", "any", "--json").returncode == 0
-    _change(applied)
+    access_example.change(applied.project)
     page = applied.project / "access.md"
     done = slipway("preview", "lab", "--fail-on", "lost", "--markdown", str(page))
     assert done.returncode == 3, done.stderr

@@ -5,19 +5,13 @@ import shutil
 import subprocess
 import sys
 
+import access_example
 import needles
 import pytest
+from access_example import CALLED, CHANGED
 from running import ROOT, succeed
 
 pytestmark = pytest.mark.lab
-
-CALLED = "billing.back-office.svc.cluster.local:9090, billing.corp.local:9090"
-CHANGED = [
-    "calls gained: 1, lost: 1, changed in kind: 0",
-    "services in back-office:",
-    f"  gained: shop/orders -> {CALLED} POST /bills",
-    f"  lost: shop/orders -> {CALLED} POST /invoices",
-]
 
 
 class Project:
@@ -50,11 +44,7 @@ class Project:
 
     def calls(self, stack: str) -> list[str]:
         """Return what a preview says of calls, without the reasons."""
-        printed = self.pulumi("preview", "--stack", stack).stdout
-        lines = [line.removeprefix("    ") for line in printed.splitlines()]
-        start = next((index for index, line in enumerate(lines) if line.startswith("calls gained: ")), None)
-        assert start is not None, printed
-        return [line for line in lines[start : lines.index("", start)] if not line.startswith("    ")]
+        return access_example.told(self.pulumi("preview", "--stack", stack).stdout)
 
 
 @pytest.fixture
@@ -70,8 +60,7 @@ def _leaks(running_lab, text: bytes) -> list[str]:
 def test_one_changed_path_is_exactly_one_call_gained_and_one_lost(running_lab, project):
     project.pulumi("preview", "--stack", "lab", "--diff")
     assert "no call is gained, lost or changed" in project.told
-    mesh = project.folder / "stacks" / "mesh.yaml"
-    mesh.write_text(mesh.read_text().replace("POST /invoices", "POST /bills"))
+    access_example.change(project.folder)
     assert project.calls("lab") == CHANGED
     state = project.pulumi("stack", "export", "--stack", "lab", "--show-secrets").stdout
     assert "slipway:index:Environment" in state

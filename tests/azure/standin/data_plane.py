@@ -13,32 +13,19 @@ import secrets
 import threading
 import urllib.parse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slipway.lab.identity_server import VAULT_RESOURCE, Answer, refused
 from standin import arm, catalogue, cloud, outputs, values
 from standin.types import protection
 
-VAULT_RESOURCE = "https://vault.azure.net"
 LIFETIME_S = 3600
 SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
 SECRETS_OFFICER = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7"
 _READERS, _WRITERS = {SECRETS_USER, SECRETS_OFFICER}, {SECRETS_OFFICER}
 _CLUSTER = "azure-native:containerservice:ManagedCluster"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A status and a JSON document."""
-
-    status: int
-    body: Mapping[str, Any]
-
-
-def refused(status: int, code: str, message: str) -> Answer:
-    return Answer(status=status, body={"error": {"code": code, "message": message}})
 
 
 class DataPlane:

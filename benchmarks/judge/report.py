@@ -43,7 +43,7 @@ class Tally:
         for item in found.trials:
             self._add(item)
 
-    def _weigh(self, found: court.Round, one: sets.PolicySet, fixed: Sequence[court.Object]) -> None:
+    def _weigh(self, found: court.Round, one: PolicySet, fixed: Sequence[court.Object]) -> None:
         """Count what each field of a set decides; other sets of the round are out of its sight."""
         lots = [other.lot for other in found.sets]
         own = fleet.seen_by(one.lot, lots, found.objects)

@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from benchmarks.judge import court, deciding, fleet
+from benchmarks.judge.sets import PolicySet
 from slipway import reachability
 
 _PER_FIELD = 50  # requests

@@ -29,15 +29,20 @@ def create(mesh: model.Mesh, *, bundle: bundles.Bundle, folder: Path, lab_instan
     """Return the platform component of ``mesh``.
 
     ``folder`` holds the environment's file; ``lab_instance`` names the lab to use when it is not the environment's
-    own. Raises pulumi.RunError for the platform ``existing``, which is there.
+    own. Raises pulumi.RunError for the platform ``existing``, which is there, and for a lab that cannot be had.
     """
     # Each is imported only where it is used: Azure's SDK takes seconds, and the lab's needs what only Linux has.
     match mesh.platform:
         case model.PlatformKind.LAB:
             from components.lab import platform as lab_platform  # noqa: PLC0415
             from components.lab import settings as lab_settings  # noqa: PLC0415
+            from slipway.lab import instance as instances  # noqa: PLC0415
+            from slipway.lab import programs  # noqa: PLC0415
 
-            found = lab_settings.read(lab_instance or mesh.environment, mesh=mesh, bundle=bundle, folder=folder)
+            try:
+                found = lab_settings.read(lab_instance or mesh.environment, mesh=mesh, bundle=bundle, folder=folder)
+            except (instances.LabError, programs.ProgramsUnavailable) as error:
+                raise pulumi.RunError(str(error)) from None
             return lab_platform.LabPlatform("lab", found)
         case model.PlatformKind.AZURE:
             from components.azure import platform as azure_platform  # noqa: PLC0415

@@ -53,7 +53,7 @@ def read(name: str, *, mesh: model.Mesh, bundle: bundles.Bundle, folder: Path) -
 
 def built_charts() -> charts.Charts:
     """Return the charts and images of labs. Raises ProgramsUnavailable when they were never built."""
-    istio = programs.ensure(["istio"])["istio"]
+    istio = programs.require(["istio"])["istio"]
     return charts.Charts(
         location=str(istio.share / "charts"),
         version="",

@@ -15,7 +15,7 @@ def variables(instance: instances.Instance, *, path: str) -> dict[str, str]:
 
     Needs the program groups `pulumi` and `kubernetes`; raises ProgramsUnavailable where they were never built.
     """
-    found = programs.ensure(["pulumi", "kubernetes"])
+    found = programs.require(["pulumi", "kubernetes"])
     binaries = [str(found[name].bin) for name in ("pulumi", "kubernetes")]
     return {
         "KUBECONFIG": str(instance.kubeconfig),
@@ -33,7 +33,7 @@ def prepare(instance: instances.Instance) -> None:
     _backend(instance).mkdir(mode=0o700, parents=True, exist_ok=True)
     home = instance.state / "pulumi" / "home"
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    provider = programs.ensure(["pulumi-resource-kubernetes"])["pulumi-resource-kubernetes"]
+    provider = programs.require(["pulumi-resource-kubernetes"])["pulumi-resource-kubernetes"]
     programs.link_plugins(provider, pulumi_home=home)
 
 

@@ -68,9 +68,13 @@ def builds(checkout):
 
 def test_built_once_then_cached_until_an_ingredient_changes(checkout):
     assert programs.missing(["good"]) == {"good": "build with Go 1.26.8: about 1 s on 2 cores"}
+    with pytest.raises(ProgramsUnavailable, match=r"good: is not there; `slipway lab up` would build with Go 1"):
+        programs.require(["good"])
+    assert builds(checkout) == 0
     built = programs.ensure(["good"])["good"]
     assert (built.origin, (built.bin / "alias").read_text()) == (Origin.BUILT, "one")
     assert programs.missing(["good"]) == {}
+    assert programs.require(["good"])["good"].bin == built.bin
     assert programs.ensure(["good"])["good"].origin == Origin.CACHED
     assert builds(checkout) == 1
 

@@ -48,9 +48,9 @@ class SidecarPackage:
 def ensure(cache: Path, report: reports.Report) -> SidecarPackage:
     """Return the package, building it where it is missing. The same programs give the same bytes.
 
-    Needs the program groups `istio` and `envoy`. Raises :class:`slipway.world.process.CommandFailed`.
+    Raises :class:`slipway.world.process.CommandFailed`, and ProgramsUnavailable without `istio` and `envoy`.
     """
-    ready = programs.ensure(["istio", "envoy"])
+    ready = programs.require(["istio", "envoy"])
     istio, envoy = ready["istio"], ready["envoy"]
     sources = {
         **{istio.share / "packaging" / name: place for name, place in _FILES.items()},

@@ -8,7 +8,7 @@
 from slipway.lab.programs.debian import debian_packages, install_debian_packages, missing_debian_packages
 from slipway.lab.programs.model import Origin, Program, ProgramsUnavailable, Progress, Report, Step
 from slipway.lab.programs.plugins import link_plugins
-from slipway.lab.programs.ready import ensure, known, missing
+from slipway.lab.programs.ready import ensure, known, missing, require
 
 __all__ = [
     "Origin",
@@ -24,4 +24,5 @@ __all__ = [
     "link_plugins",
     "missing",
     "missing_debian_packages",
+    "require",
 ]

@@ -39,6 +39,22 @@ def ensure(names: Iterable[str], *, report: Report = _silent) -> dict[str, Progr
     return {recipe.name: ready[recipe.name] for recipe in wanted}
 
 
+def require(names: Iterable[str]) -> dict[str, Program]:
+    """Return each named program without building any: for work that nobody watches, as inside of `pulumi up`.
+
+    Raises :class:`ProgramsUnavailable` when one is neither on the machine nor cached, with what would make it.
+    """
+    pins = catalogue.load()
+    survey = _survey(pins, catalogue.select(pins, names))
+    if survey.absent:
+        reasons = {
+            recipe.name: f"is not there; `slipway lab up` would {_intention(recipe, pins)}"
+            for recipe, _ in survey.absent
+        }
+        raise ProgramsUnavailable(reasons, ready=survey.ready)
+    return dict(survey.ready)
+
+
 def missing(names: Iterable[str]) -> dict[str, str]:
     """Say for each named program that is not ready what :func:`ensure` would do; nothing is built or changed."""
     pins = catalogue.load()

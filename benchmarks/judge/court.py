@@ -13,7 +13,7 @@ from slipway.world import kubernetes
 _SETTLED_S = 600.0  # on a computer that others use too
 _CANDIDATES = 2  # random requests per request that is sent, so that about half of those sent are allowed
 _AGAIN = 2
-_CHOSEN = 3  # every third request at most is one that a set itself asks for
+CHOSEN = 2  # every second request at most is one that a set itself asks for
 _ROOT = "istio-system"
 
 Object = dict[str, Any]
@@ -135,7 +135,7 @@ class Court:
         found = self.world(there)
         pairs: list[tuple[sets.PolicySet, sets.Request, reachability.Answer]] = []
         for one in wanted:
-            first = self._answered(found, one.requests)[: each // _CHOSEN]
+            first = self._answered(found, one.requests)[: each // CHOSEN]
             candidates = self._answered(found, sets.requests(random_, one, each * _CANDIDATES))
             rest = balanced(candidates, each - len(first))
             pairs += [(one, request, answer) for request, answer in (*first, *rest)]

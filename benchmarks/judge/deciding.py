@@ -36,16 +36,33 @@ def fields(
     A field is its path with the object's kind, entries of ``when`` with their key, without the labels of selectors;
     one that decides nothing is there with 0.
     """
+    decided = collections.Counter(dict.fromkeys(names(objects), 0))
+    unknown: collections.Counter[str] = collections.Counter()
+    for answer, found in deciders(fixed, objects, requests, mesh_config):
+        decided.update(found)
+        if answer.outcome is reachability.Outcome.UNKNOWN:
+            unknown.update(found)
+    return decided, unknown
+
+
+def deciders(
+    fixed: Sequence[Object],
+    objects: Sequence[Object],
+    requests: Sequence[sets.Request],
+    mesh_config: Any,
+    *,
+    among: Sequence[str] | None = None,
+) -> list[tuple[reachability.Answer, list[str]]]:
+    """Return for each request its answer, and the fields (``among`` these only) without which it would be another."""
     known = [asking.question(request) for request in requests]
     real = _answers([*fixed, *objects], known, mesh_config)
-    decided: collections.Counter[str] = collections.Counter()
-    unknown: collections.Counter[str] = collections.Counter()
-    for name in names(objects):
+    found: list[tuple[reachability.Answer, list[str]]] = [(answer, []) for answer in real]
+    for name in names(objects) if among is None else among:
         others = _answers([*fixed, *(_without(item, name) for item in objects)], known, mesh_config)
-        chosen = [one for one, other in zip(real, others, strict=True) if _differ(one, other)]
-        decided[name] += len(chosen)
-        unknown[name] += sum(item.outcome is reachability.Outcome.UNKNOWN for item in chosen)
-    return decided, unknown
+        for (answer, deciding), other in zip(found, others, strict=True):
+            if _differ(answer, other):
+                deciding.append(name)
+    return found
 
 
 def names(objects: Iterable[Object]) -> list[str]:
@@ -83,8 +100,7 @@ def _optional(name: str) -> bool:
 
 
 def _answers(objects: Sequence[Object], questions: Sequence[reachability.Question], mesh_config: Any) -> Answers:
-    world = asking.world(objects, mesh_config)
-    return [reachability.decide(world, question) for question in questions]
+    return asking.alone(asking.world(objects, mesh_config), questions)
 
 
 def _paths(name: str, value: Any) -> Iterable[str]:

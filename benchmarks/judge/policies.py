@@ -167,6 +167,25 @@ class Policies:
         found["metadata"]["namespace"] = ROOT
         return found
 
+    def about_rewriting(self, name: str, route: dict[str, Any]) -> dict[str, Any] | None:
+        """Return a policy that names what a route rewrites to, at its destination; None for one that does not."""
+        rewrite, random_ = route.get("rewrite"), self._random
+        if rewrite is None:
+            return None
+        host = route["route"][0]["destination"]["host"]
+        own = [item for item in self._lot.applications if item.hostname == host]
+        if not own:
+            return None
+        field, text = ("paths", rewrite.get("uri")) if "uri" in rewrite else ("hosts", rewrite["authority"])
+        values = [text, f"{text}*"] if words.chance(random_, 0.5) else [text]
+        operation = {field: values} if words.chance(random_, 0.7) else {_NOT[field]: values}
+        spec = {
+            "selector": {"matchLabels": {"app": own[0].name}},
+            "action": random_.choice(("ALLOW", "DENY")),
+            "rules": [{"to": [{"operation": operation}]}],
+        }
+        return istio("AuthorizationPolicy", name, own[0].namespace, spec)
+
     def peer(self, name: str, namespace: str) -> dict[str, Any]:
         """Return a PeerAuthentication of a namespace, or of one workload with its ports."""
         random_ = self._random

@@ -4,11 +4,11 @@ import collections
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from benchmarks.judge import court, deciding, fleet
+from benchmarks.judge import court, deciding, fleet, focus
 from benchmarks.judge.sets import PolicySet
 from slipway import reachability
 
-_PER_FIELD = 50  # requests
+_PER_FIELD = focus.WANTED
 _ALLOWED = (0.3, 0.7)  # share of all requests
 _UNKNOWN = 0.01  # the same
 _UNKNOWN_PER_FIELD = 0.05  # share of those that the field decides
@@ -71,6 +71,10 @@ class Tally:
             self.wavering += 1
         if item.difference:
             self.differing.append(item)
+
+    def to_spare(self) -> dict[str, float]:
+        """Return how many requests each field decides, less as many as its unknown ones ask for."""
+        return {name: count - self.fields_unknown[name] / _UNKNOWN_PER_FIELD for name, count in self.fields.items()}
 
     def lines(self) -> Iterable[str]:
         """Return the report, line by line."""

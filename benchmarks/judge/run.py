@@ -79,7 +79,8 @@ def run(
                 addresses=found.addresses,
                 around=[*found.around(lot), *root],
                 mesh_config=found.mesh_config,
-                fields=tally.fields,
+                fields=tally.to_spare(),
+                count=each // court.CHOSEN,
             )
             for number, lot in zip(chosen, lots, strict=False)
         ]

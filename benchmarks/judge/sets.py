@@ -75,6 +75,11 @@ def make(random_: random.Random, number: int, lot: fleet.Lot, addresses: Mapping
                 found.append(made)
     if words.chance(random_, 0.25):
         found.append(roads.entry("entry", random_.choice(lot.namespaces), number % 200 + 10))
+    rewriting = [
+        route for item in found if item["kind"] == "VirtualService" for route in item["spec"].get("http", ())
+    ]
+    about = [security.about_rewriting(f"rewritten-{index}", route) for index, route in enumerate(rewriting)]
+    found += [item for item in about if item is not None]
     return PolicySet(number=number, lot=lot, objects=tuple(found))
 
 

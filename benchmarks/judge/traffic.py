@@ -13,7 +13,6 @@ _INGRESS = (
     (8080, "HTTP", 8081),
     (9000, "TCP", 9000),
     (9000, "HTTP", 9000),
-    (8080, "HTTP", 8099),
 )
 _NAME = "kubernetes.io/metadata.name"
 
@@ -73,7 +72,7 @@ class Traffic:
     def _http_route(self) -> dict[str, Any]:
         random_ = self._random
         route: dict[str, Any] = {"match": [self._match() for _ in range(random_.choice((1, 1, 2)))]}
-        kind = random_.choices(("route", "redirect", "direct"), (6, 1, 1))[0]
+        kind = random_.choices(("route", "redirect", "direct"), (5, 1, 2))[0]
         if kind == "redirect":
             route["redirect"] = {"uri": "/moved", **({"redirectCode": 302} if words.chance(random_, 0.3) else {})}
         elif kind == "direct":
@@ -92,7 +91,8 @@ class Traffic:
         for name in words.some(random_, ("uri", "method", "headers", "sourceLabels", "withoutHeaders", "port"), 2):
             if name == "uri":
                 found["uri"] = words.text_match(random_, words.PLAIN_PATHS)
-                if words.chance(random_, 0.25):
+                if words.chance(random_, 0.3):
+                    found["uri"] = {kind: text.upper() for kind, text in found["uri"].items()}
                     found["ignoreUriCase"] = True
             elif name == "method":
                 found["method"] = words.text_match(random_, words.METHODS)

@@ -156,8 +156,7 @@ def _connection(match: RouteMatch, request: Request) -> Truth:
 def _http(match: RouteMatch, request: Http, path: str) -> Truth:
     truths: list[Truth] = []
     if match.uri is not None:
-        own, text = (path.lower(), match.uri.text.lower()) if match.ignore_uri_case else (path, match.uri.text)
-        truths.append(_compare(TextMatch(kind=match.uri.kind, text=text), own))
+        truths.append(_compare(*_without_case(match.uri, path) if match.ignore_uri_case else (match.uri, path)))
     if match.method is not None:
         truths.append(_compare(match.method, request.method))
     if match.authority is not None:
@@ -169,6 +168,16 @@ def _http(match: RouteMatch, request: Http, path: str) -> Truth:
     if False in truths:
         return False
     return _UNSURE if None in truths else True
+
+
+def _without_case(match: TextMatch, path: str) -> tuple[TextMatch, str]:
+    """Return both as they compare without case; a regex keeps its own.
+
+    Source: istio.io/docs/reference/config/networking/virtual-service, HTTPMatchRequest.ignoreUriCase.
+    """
+    if match.kind == "regex":
+        return match, path
+    return TextMatch(kind=match.kind, text=match.text.lower()), path.lower()
 
 
 def _inverse(truth: Truth) -> Truth:

@@ -87,17 +87,33 @@ def test_fields_that_decide_are_counted():
 def test_the_set_is_chosen_in_which_the_rarest_field_decides():
     rare = "AuthorizationPolicy.rules.to.operation.methods"
     random_ = seeded(4)
-    tried = [sets.make(random_, 4, LOT, cases.addresses()) for _ in range(16)]
+    tried = [sets.make(random_, 4, LOT, cases.addresses()) for _ in range(40)]
     fields = {name: 1000 * (name != rare) for one in tried for name in deciding.names(one.objects)}
     around, found = cases.stand_in(), list[sets.PolicySet]()
     for _ in range(2):
         chosen = focus.chosen(
-            seeded(4), 4, LOT, addresses=cases.addresses(), around=around, mesh_config=cases.MESH, fields=fields
+            seeded(4),
+            4,
+            LOT,
+            addresses=cases.addresses(),
+            around=around,
+            mesh_config=cases.MESH,
+            fields=fields,
+            count=20,
         )
         decided, _unknown = deciding.fields(around, chosen.objects, chosen.requests, cases.MESH)
         assert decided[rare] == len(chosen.requests) > 0
         found.append(chosen)
     assert found[0] == found[1]
+
+
+def test_requests_of_rare_fields_come_first_and_none_that_nobody_lacks():
+    first, second, third = sets.requests(seeded(1), sets.make(seeded(1), 1, LOT, cases.addresses()), 3)
+    candidates = [(first, ["common"]), (second, ["scarce", "common"]), (third, ["rare", "scarce"])]
+    counts = {"common": focus.WANTED, "scarce": focus.WANTED - 1}
+    assert focus.most_needed(candidates, counts, 9) == [third]
+    assert focus.most_needed(candidates, {"common": focus.WANTED}, 9) == [third, second]
+    assert focus.most_needed(candidates, {"common": 9}, 1) == [third]
 
 
 def test_what_a_client_tells():

@@ -181,7 +181,7 @@ class Inbound:
         """Return what proxy and application make of it, once packets reach the workload."""
         workload = self._world.workloads[index]
         if workload.proxy is Proxy.UNKNOWN:
-            reason = f"{workload.key} is in ambient mode or behind the Gateway API, which is not modelled"
+            reason = f"{workload.key} is in ambient mode, behind the Gateway API, or has fields that are not modelled"
             return [(mask, unknown(Hop.DESTINATION_SIDECAR, reason, key=workload.key))]
         if workload.proxy is Proxy.NONE or not captured(workload, port):
             return [(mask, _unproxied(workload, wire, way, port))]

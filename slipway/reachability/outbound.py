@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from slipway.reachability import paths
-from slipway.reachability.answers import Hop, Key, Outcome, Seen
+from slipway.reachability.answers import Answer, Hop, Key, Outcome, Seen
 from slipway.reachability.callers import Callers, members
 from slipway.reachability.clusters import Client, Clusters
 from slipway.reachability.gateways import Gateways
@@ -143,7 +143,8 @@ class Outbound:
             if split is None:
                 self.inbound.walk = Walk()
                 split = self.send(dialled, request, mask)
-                walks.append((self.inbound.walk, split))
+                if http is not None:
+                    walks.append((self.inbound.walk, split))
             found.append(split)
         return found
 
@@ -404,8 +405,7 @@ class Outbound:
         mask: int,
     ) -> Split:
         if service.unmodelled:
-            reason = f"{service.key} has fields that are not modelled"
-            return [(mask, unknown(Hop.SOURCE_SIDECAR, reason, key=service.key))]
+            return [(mask, _unread(service))]
         gateways, port = _SIDECARS, dialled.port
         own = present(service, port=port, gateways=gateways, callers=self._callers, mask=mask)
         split = self._without_routes(scope, services, dialled, request, mask & ~own) if mask & ~own else []
@@ -544,6 +544,9 @@ class Outbound:
         tls = port is not None and port.protocol is Protocol.TLS
         splits: list[Split] = []
         for item in scope.virtual_services_of(service.hostname):
+            if item.unmodelled:
+                splits.append([(mask, _unread(item))])
+                continue
             routes = item.tls if tls else item.tcp
             if not routes:
                 continue
@@ -657,6 +660,11 @@ def _without_overlap(split: Split) -> Split:
             found.append((own, item))
             taken |= own
     return found
+
+
+def _unread(item: VirtualService) -> Answer:
+    reason = f"{item.key} has fields that are not modelled: {', '.join(item.unmodelled)}"
+    return unknown(Hop.SOURCE_SIDECAR, reason, key=item.key)
 
 
 def _unusual(sidecar: Sidecar) -> bool:

@@ -34,7 +34,6 @@ class Port:
 
     protocols: tuple[Protocol, ...]
     own_tls: bool = False
-    elsewhere: bool = False
 
 
 class Registry:
@@ -95,8 +94,7 @@ class Registry:
         if sidecar is not None and sidecar.ingress:
             for item in sidecar.ingress:
                 if item.port == number:
-                    elsewhere = not item.default_endpoint.endswith(f":{number}") and bool(item.default_endpoint)
-                    return Port(protocols=(item.protocol,), own_tls=item.own_tls, elsewhere=elsewhere)
+                    return Port(protocols=(item.protocol,), own_tls=item.own_tls)
             return Port(protocols=(Protocol.UNDECLARED,))
         found = self._ports.get(index, {}).get(number)
         if not found:

@@ -45,6 +45,9 @@ _SAME = {"ReplaceComparisonOperator_Is_Eq", "ReplaceComparisonOperator_IsNot_Not
 _SAME_OF_SMALL = {"ReplaceComparisonOperator_Eq_Is", "ReplaceComparisonOperator_NotEq_IsNot"}
 _SMALL = range(-5, 257)
 
+# What is put into the reasons of answers.
+_WORDS = {"reason", "what", "who", "why"}
+
 _Place = tuple[int, int]
 
 
@@ -161,7 +164,7 @@ def _quiet(module: ast.Module) -> Iterator[tuple[_Place, _Place]]:
     """Return begin and end of annotations, signatures, decorators, and of the words of reasons."""
     for node in ast.walk(module):
         if isinstance(node, ast.JoinedStr) or (
-            isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "reason"
+            isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in _WORDS
         ):
             yield _span(node)
         if isinstance(node, ast.FunctionDef):

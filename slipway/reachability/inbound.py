@@ -107,7 +107,7 @@ class Inbound:
         self._facts: dict[tuple[int, int], tuple[tuple[mutual_tls.Mode, ...], Port, Key | None]] = {}
         self._applied: dict[tuple[Key, bool], Applied] = {}
         self._guarded = [
-            (index, world.workloads[caller.workload])
+            (1 << index, world.workloads[caller.workload])
             for index, caller in enumerate(callers.list)
             if caller.workload is not None
             and world.workloads[caller.workload].machine
@@ -147,10 +147,9 @@ class Inbound:
             if passage.through.must != passage.callers:
                 refusal = self._isolated(passage.key, Hop.SOURCE_NETWORK_POLICY, way)
                 passed.filter(passage.callers, passage.through, refusal)
-        for index, own in self._guarded:
-            if passed.through >> index & 1:
+        for alone, own in self._guarded:
+            if passed.through & alone:
                 let_out = security_groups.outbound(self._world, own.name, place, target.port)
-                alone = 1 << index
                 through = Some(must=alone if let_out else 0, may=0 if let_out is False else alone)
                 passed.filter(alone, through, _guarded(own.name, Hop.SOURCE_NSG, way))
         return passed

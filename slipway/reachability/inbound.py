@@ -250,7 +250,15 @@ class Inbound:
         hop = Hop.DESTINATION_SIDECAR
         parts = self.authorized(workload, port, wire, request, mask, tcp=tcp, authenticated=wire is Wire.MUTUAL_TLS)
         http = None if tcp else request.http
-        return [(part, told(verdict, hop, wire, way, http)) for part, verdict in parts]
+        found = [(part, told(verdict, hop, wire, way, http)) for part, verdict in parts]
+        if http is None:
+            return found
+        self.walk.note(_pathless, _pathless, http)
+        if not _pathless(http):
+            return found
+        reason = "no route of the workload's proxy takes a path without a slash"
+        lost = answer(Outcome.DENIED, hop, reason, seen=Seen.NOT_FOUND_404)
+        return [(part, item if item.outcome is not Outcome.ALLOWED else lost) for part, item in found]
 
     def authorized(
         self,
@@ -292,6 +300,11 @@ class Inbound:
             verdict = Verdict(outcome=Outcome.DENIED, object=None, rule=None, reason=UNREAD, unread=True)
             return [(mask, verdict)]
         return self._authorization.decide(applied, arrival, mask)
+
+
+def _pathless(http: Http) -> bool:
+    """Return whether a request is about the server as a whole. Source: RFC 9112, 3.2.4, asterisk-form."""
+    return http.path == "*"
 
 
 def told(verdict: Verdict, hop: Hop, wire: Wire, way: Way, http: Http | None) -> Answer:

@@ -29,10 +29,10 @@ def normalized(path: str, normalization: str) -> str | None:
     plain = path.partition("#")[0].partition("?")[0]
     if normalization == "NONE":
         return plain
-    if normalization == "DECODE_AND_MERGE_SLASHES":
-        plain = _ESCAPED_SLASHES.sub("/", plain)
     if not plain.startswith("/"):
         return plain if plain == "*" else None
+    if normalization == "DECODE_AND_MERGE_SLASHES":
+        plain = _ESCAPED_SLASHES.sub("/", plain)
     plain = _ESCAPE.sub(_decoded, plain.replace("\\", "/"))
     plain = _without_dots(plain).translate(_NEVER_PLAIN)
     if normalization in {"MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"}:

@@ -66,8 +66,12 @@ class Registry:
 
     def _written(self, service: Service, port: ServicePort) -> tuple[Target, ...]:
         found: list[Target] = []
+        usual = port.target if isinstance(port.target, int) else port.number
         for item in service.endpoints:
-            number = item.ports.get(port.name, port.target if isinstance(port.target, int) else port.number)
+            # A slice has the ports that it lists, an endpoint of a ServiceEntry all others too.
+            number = item.ports.get(port.name, None if service.kubernetes else usual)
+            if number is None:
+                continue
             index = self._world.workload_at.get(item.address)
             plain = not service.kubernetes and not _has_proxy(item)
             found.append(Target(workload=index, address=item.address, port=number, labels=item.labels, plain=plain))

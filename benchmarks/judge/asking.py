@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.judge import fleet, sets
 from slipway import reachability
+from slipway.lab import instance
 from slipway.manifests.manifest import Manifest
 from slipway.reachability import deciding
 from slipway.reachability.callers import Callers
@@ -51,27 +52,31 @@ def world(objects: Iterable[Mapping[str, Any]], mesh_config: Mapping[str, Any]) 
 
 
 def question(request: sets.Request) -> reachability.Question:
-    """Return the question that a request asks."""
+    """Return the question that a request asks, without what clients add by themselves."""
     namespace, _, name = request.source.partition("/")
-    source = reachability.Workload(namespace=namespace, name=name)
-    destination: reachability.Host | reachability.WorkloadAddress = reachability.Host(name=request.host)
+    source: reachability.Source = reachability.Workload(namespace=namespace, name=name)
+    if request.source == fleet.OUTSIDE:
+        source = reachability.Plain(address=instance.INTERNET_ADDRESS)
+    destination: reachability.Destination = reachability.Host(name=request.host)
+    if request.address:
+        destination = reachability.External(address=request.address)
     if request.pod:
         place, _, pod = request.pod.partition("/")
         destination = reachability.WorkloadAddress(namespace=place, name=pod)
     http = request.http
     if http is None:
-        spoken = reachability.Application.TCP if request.sni is None else reachability.Application.TLS
+        spoken = reachability.Application.TCP if request.sni is None else None
         return reachability.Question(
             source=source, destination=destination, port=request.port, application=spoken, sni=request.sni
         )
+    usual = http.host == deciding.default_host(request.host, request.port)
     return reachability.Question(
         source=source,
         destination=destination,
         port=request.port,
-        application=reachability.Application.HTTP,
         method=http.method,
         path=http.path,
-        host=http.host,
+        host=None if usual else http.host,
         headers=http.headers,
     )
 
@@ -80,16 +85,21 @@ def together(world_: reachability.World, questions: Sequence[reachability.Questi
     """Return the answers to questions of workloads as a matrix finds them: every workload asks at once.
 
     Requests to one destination with one Host header go together, so that those that nobody on the way tells apart
-    share a walk. A Host header of one word, which means another service in each namespace, is no matter of a matrix,
-    and is asked alone.
+    share a walk. A name of one word, which means another service in each namespace, is no matter of a matrix, nor is
+    a caller that the world does not know: they are asked alone.
     """
+    odd = deciding.unmodelled(world_)
+    if odd is not None:
+        return [odd for _ in questions]
     known = range(len(world_.workloads))
     callers = Callers([deciding.caller_at(world_, index) for index in known], pod_network=world_.pod_network)
     outbound = Outbound(world_, callers)
     found: dict[int, reachability.Answer] = {}
     groups: dict[tuple[object, ...], list[int]] = {}
     for index, item in enumerate(questions):
-        if item.host is not None and "." not in item.host:
+        names = (item.host, item.destination.name if isinstance(item.destination, reachability.Host) else None)
+        short = any(name is not None and "." not in name for name in names)
+        if short or not isinstance(item.source, reachability.Workload):
             found[index] = reachability.decide(world_, item)
         else:
             groups.setdefault((item.destination, item.port, item.host), []).append(index)
@@ -99,6 +109,7 @@ def together(world_: reachability.World, questions: Sequence[reachability.Questi
         splits = outbound.send_each(dialled, requests, callers.everybody)
         for index, split in zip(indices, splits, strict=True):
             source = questions[index].source
+            assert isinstance(source, reachability.Workload)  # noqa: S101 - all others were asked alone
             bit = 1 << deciding.caller_index(world_, source.namespace, source.name)
             (found[index],) = [item for mask, item in split if mask & bit]
     return [found[index] for index in range(len(questions))]

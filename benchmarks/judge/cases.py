@@ -14,40 +14,66 @@ import yaml
 
 from benchmarks.judge import asking, fleet, sets
 from slipway import reachability
+from slipway.lab import instance
 
 FOLDER = Path(__file__).parents[2] / "tests" / "cases" / "judge"
 LOT = fleet.Lot(number=0)
 # What the lab's mesh has in its configuration, as far as it decides.
 MESH: Mapping[str, Any] = {"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}
+LATER = "laterField"
 _ADDRESS = re.compile(r"\d+(?:\.\d+){3}")
+_ODD = re.compile("|".join(re.escape(item.place) for item in fleet.ODDS) + f"|{fleet.ODD}\\b")
 Object = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """``unknown`` tells that the analyser has to say that it does not know, whatever was measured."""
+    """``unknown`` tells that the analyser has to say that it does not know, whatever was measured.
+
+    ``planned`` tells that the analyser sees the odd pods before they run, as Deployments without addresses.
+    """
 
     name: str
     objects: tuple[Object, ...]
     requests: tuple[tuple[sets.Request, asking.Measured], ...]
     unknown: bool = False
+    planned: bool = False
     mesh: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MESH)
+
+    @property
+    def odd(self) -> bool:
+        """Whether the case is about pods that are unlike those of the lots."""
+        return bool(_ODD.search(json.dumps(document(self.objects, self.requests, mesh={}))))
+
+    @property
+    def later(self) -> bool:
+        """Whether objects have a field that stands for those of later versions."""
+        return LATER in json.dumps(self.objects)
 
 
 def addresses() -> dict[str, str]:
     """Return the addresses of the applications of a case, by namespace and name."""
-    return {item.place: f"10.61.0.{201 + index}" for index, item in enumerate(LOT.everyone)}
+    found = {item.place: f"10.61.0.{201 + index}" for index, item in enumerate((*LOT.everyone, *fleet.ODDS))}
+    hosted = [item.place for item in fleet.ODDS if item.spec.get("hostNetwork")]
+    return found | dict.fromkeys(hosted, instance.NODE_ADDRESS)
 
 
-def stand_in() -> list[Object]:
-    """Return the fleet of lot 0 as a cluster would tell of it."""
+def stand_in(*, odd: bool = False, planned: bool = False) -> list[Object]:
+    """Return the fleet of lot 0 as a cluster would tell of it, with ``odd`` the pods that are unlike its own.
+
+    ``planned`` shows those as what they are made of, before anything runs.
+    """
     known, found = addresses(), list[Object]()
-    for number, item in enumerate(fleet.objects([LOT], revision="revision")):
+    further = fleet.ODDS if odd else ()
+    bare = {item.place for item in (*LOT.everyone, *further) if not item.sidecar}
+    for number, item in enumerate(fleet.objects([LOT], revision="revision", further=further)):
         metadata = item["metadata"]
         place = f"{metadata.get('namespace', '')}/{metadata['name']}"
-        if item["kind"] == "Pod":
+        if item["kind"] == "Pod" and planned and place in {one.place for one in further}:
+            found.append(_deployment(item))
+        elif item["kind"] == "Pod":
             containers = item["spec"]["containers"]
-            if not place.startswith(fleet.PLAIN):
+            if place not in bare:
                 containers = [*containers, {"name": "istio-proxy", "image": "proxyv2"}]
             status = {"podIP": known[place], "podIPs": [{"ip": known[place]}]}
             found.append({**item, "spec": {**item["spec"], "containers": containers}, "status": status})
@@ -56,6 +82,18 @@ def stand_in() -> list[Object]:
         elif item["kind"] == "Namespace":
             found.append(item)
     return found
+
+
+def _deployment(pod: Object) -> Object:
+    """Return what would make a pod."""
+    metadata = pod["metadata"]
+    template = {"metadata": {key: metadata[key] for key in ("labels", "annotations")}, "spec": pod["spec"]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {key: metadata[key] for key in ("name", "namespace")},
+        "spec": {"selector": {"matchLabels": {"app": metadata["labels"]["app"]}}, "template": template},
+    }
 
 
 def load(path: Path) -> Case:
@@ -70,6 +108,7 @@ def _case(name: str, found: Mapping[str, Any]) -> Case:
         objects=tuple(found["objects"]),
         requests=tuple(_row(item) for item in found["requests"]),
         unknown=bool(found.get("unknown")),
+        planned=bool(found.get("planned")),
         mesh=found.get("mesh", MESH),
     )
 
@@ -141,7 +180,9 @@ def placed(case: Case, *, lot: int, live: Mapping[str, str]) -> Case:
     """Return a case of lot 0 with stand-in addresses as one of another lot with live addresses."""
     places = zip(LOT.everyone, fleet.Lot(number=lot).everyone, strict=True)
     names = {addresses()[own.place]: live[other.place] for own, other in places}
-    document_ = {**document(case.objects, case.requests, mesh=case.mesh), "unknown": case.unknown}
+    names |= {addresses()[item.place]: live[item.place] for item in fleet.ODDS if item.place in live}
+    document_ = document(case.objects, case.requests, mesh=case.mesh)
+    document_ |= {"unknown": case.unknown, "planned": case.planned}
     text = _addressed(json.dumps(document_), names)
     return _case(case.name, json.loads(_renamed(text, LOT.number, lot)))
 
@@ -162,8 +203,12 @@ def _addressed(text: str, names: Mapping[str, str]) -> str:
 
 
 def world_of(case: Case) -> reachability.World:
-    """Return the world of a case, with the stand-in of the fleet in place of a mesh."""
-    return asking.world([*stand_in(), *case.objects], case.mesh)
+    """Return the world of a case, with the stand-in of the fleet in place of a mesh.
+
+    Both come as texts, as a cluster's answers do: no part of them is the same object as a word of the analyser's.
+    """
+    fixed = json.dumps(stand_in(odd=case.odd, planned=case.planned))
+    return asking.world([*json.loads(fixed), *case.objects], json.loads(json.dumps(case.mesh)))
 
 
 def disagreements(

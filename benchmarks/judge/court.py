@@ -50,7 +50,13 @@ class Court:
     """One fleet that sets are tried on."""
 
     def __init__(
-        self, mesh: Mesh, people: herd.Herd, lots: Sequence[fleet.Lot], *, node_rules: Callable[[], str]
+        self,
+        mesh: Mesh,
+        people: herd.Herd,
+        lots: Sequence[fleet.Lot],
+        *,
+        node_rules: Callable[[], str],
+        further: Sequence[fleet.Application] = (),
     ) -> None:
         """Read what is there; ``node_rules`` tells the node's packet filter."""
         self._node_rules = node_rules
@@ -58,7 +64,9 @@ class Court:
         self.mesh = mesh
         self.people = people
         self.lots = tuple(lots)
-        ours = set(fleet.namespaces(lots))
+        self._meshed = [item for item in (*fleet.applications(lots), *further) if item.sidecar]
+        places = {item.place for item in (*fleet.applications(lots), *further)}
+        ours = {*fleet.namespaces(lots), *(item.namespace for item in further)} - {_ROOT}
         live = mesh.live()
         # Objects of the sets come and go; the fleet's own and the mesh's stay for the whole run.
         self.fixed = [
@@ -66,10 +74,12 @@ class Court:
             for item in live
             if item["kind"] in {"Pod", "Service", "Namespace"} or item["metadata"]["namespace"] not in ours
         ]
-        pods = [item for item in live if item["kind"] == "Pod" and item["metadata"]["namespace"] in ours]
-        self.addresses = {
-            f"{item['metadata']['namespace']}/{item['metadata']['name']}": item["status"]["podIP"] for item in pods
+        pods = {
+            f"{item['metadata']['namespace']}/{item['metadata']['name']}": item
+            for item in live
+            if item["kind"] == "Pod"
         }
+        self.addresses = {place: pods[place]["status"]["podIP"] for place in sorted(places)}
         self.mesh_config = mesh.mesh_config()
 
     def world(self, objects: Sequence[Object]) -> reachability.World:
@@ -87,16 +97,19 @@ class Court:
         there = [item for item in objects if identity(item) not in lost]
         self._learn(there)
         mark = self._settle(there)
-        sentinels = [fleet.sentinel(name, mark) for lot in self.lots for name in lot.namespaces]
+        sentinels = [fleet.sentinel(name, mark) for name in self._marked()]
         return [*there, *sentinels], refused
 
     def _settle(self, objects: Sequence[Object]) -> str:
         """Return a new mark when every proxy, and the node's packet filter, shows it."""
-        mark = self.mesh.mark([name for lot in self.lots for name in lot.namespaces])
-        places = [item.place for lot in self.lots for item in lot.applications]
-        self.people.settle(places, mark, timeout_s=_SETTLED_S)
+        mark = self.mesh.mark(self._marked())
+        self.people.settle([item.place for item in self._meshed], mark, timeout_s=_SETTLED_S)
         self._settle_networks(objects, mark)
         return mark
+
+    def _marked(self) -> list[str]:
+        """Return the namespaces that have proxies."""
+        return list(dict.fromkeys(item.namespace for item in self._meshed))
 
     def _settle_networks(self, objects: Sequence[Object], mark: str) -> None:
         """Return when the node's packet filter has the network policies of this round, and none of the last."""
@@ -114,8 +127,8 @@ class Court:
         """Learn the addresses of everything that can be called."""
         targets = dict(self.addresses)
         for item in self.fixed:
-            if item["kind"] == "Service" and item["metadata"]["namespace"].startswith(fleet.PREFIX):
-                targets[_hostname(item)] = item["spec"]["clusterIP"]
+            if item["kind"] == "Service":
+                targets[_hostname(item)] = item["spec"].get("clusterIP", "")
         for item in objects:
             if item["kind"] == "ServiceEntry" and item["spec"].get("addresses"):
                 targets.update((host, item["spec"]["addresses"][0]) for host in item["spec"]["hosts"])
@@ -123,8 +136,8 @@ class Court:
                 live = self.mesh.cluster.get(
                     kubernetes.SERVICE, item["metadata"]["name"], namespace=item["metadata"]["namespace"]
                 )
-                item["spec"]["clusterIP"] = live["spec"]["clusterIP"] if live else ""
-                targets[_hostname(item)] = item["spec"]["clusterIP"]
+                item["spec"]["clusterIP"] = live["spec"].get("clusterIP", "") if live else ""
+                targets[_hostname(item)] = item["spec"].get("clusterIP", "")
         self.people.targets = targets
 
     def hold(

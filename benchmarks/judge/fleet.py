@@ -1,16 +1,19 @@
 """The fleet: a fixed set of applications in namespaces of their own, so that only policies change between rounds.
 
 A lot is a pair of namespaces with four applications behind sidecars; each set of policies lives in one lot, so that
-several sets are judged at once. Two applications without a sidecar are shared by all lots.
+several sets are judged at once. Two applications without a sidecar are shared by all lots. Stored cases may ask for
+further ones, whose pods are unlike all others.
 """
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 PREFIX = "judge"
 PLAIN = f"{PREFIX}-plain"
+ODD = f"{PREFIX}-odd"
+ROOT = "istio-system"
 MARK = "JUDGE_POD"
 DOMAIN = "svc.cluster.local"
 SENTINEL = "sentinel"
@@ -18,6 +21,7 @@ PAUSE = "docker.io/slipway-lab/pause:1"
 
 HTTP, HTTP_TOO, TCP, GUESSED, TLS, UNDECLARED = 8080, 8081, 9000, 7000, 8443, 7500
 WEB_PORT, TLS_PORT = 80, 443  # of the Services
+PROXY = frozenset({15020, 15021, 15090})  # where the agent of a sidecar and Envoy answer themselves
 LISTENING = (HTTP, HTTP_TOO, TCP, GUESSED, UNDECLARED)
 # Addresses of ServiceEntries: where no proxy knows them, a call goes past the mesh, to an application outside.
 OUTSIDE, OUTSIDE_NETWORK = "outside", "10.99.0.0/16"
@@ -38,13 +42,20 @@ PORTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """One pod with its Service of the same name; ``sidecar`` says whether it has a proxy."""
+    """One pod with its Service of the same name; ``sidecar`` says whether it has a proxy.
+
+    ``annotations`` and ``spec`` are what the pod has besides; ``ports`` names its ports, by which the Service leads
+    there.
+    """
 
     namespace: str
     name: str
     account: str
     labels: Mapping[str, str]
     sidecar: bool = True
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    ports: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def place(self) -> str:
@@ -97,6 +108,43 @@ BARE = (
 )
 
 
+_CAPTURE = "traffic.sidecar.istio.io/"
+_INJECT = "sidecar.istio.io/inject"
+REVISION = "istio.io/rev"
+ADDRESSES, SPARED_ADDRESSES = "10.99.0.0/16", "10.99.250.0/24"  # of ServiceEntries, for proxies that do not take all
+
+
+def _odd(name: str, *, namespace: str = ODD, labels: Mapping[str, str] | None = None, **more: Any) -> Application:
+    own = {"app": name, "tier": "odd", **(labels or {})}
+    return Application(namespace=namespace, name=name, account=name, labels=own, **more)
+
+
+# Pods that are unlike those of the lots.
+ODDS = (
+    _odd("hosted", sidecar=False, spec={"hostNetwork": True}),
+    _odd("refusing", sidecar=False, labels={_INJECT: "false"}),
+    _odd("declining", sidecar=False, annotations={_INJECT: "false"}),
+    _odd("asking", namespace=PLAIN, labels={REVISION: ""}),
+    _odd(
+        "sparing",
+        annotations={f"{_CAPTURE}excludeInboundPorts": "8081,7500", f"{_CAPTURE}excludeOutboundPorts": "9000"},
+    ),
+    _odd(
+        "choosing",
+        annotations={
+            f"{_CAPTURE}includeInboundPorts": "8080,9000",
+            f"{_CAPTURE}includeOutboundIPRanges": f"10.62.0.0/16,{ADDRESSES}",
+            f"{_CAPTURE}excludeOutboundIPRanges": SPARED_ADDRESSES,
+            f"{_CAPTURE}includeOutboundPorts": "8081",
+        },
+    ),
+    _odd("named", ports={HTTP: "web", TCP: "data"}),
+    _odd("ambient", sidecar=False, labels={_INJECT: "false", "istio.io/dataplane-mode": "ambient"}),
+    _odd("waypoint", labels={"gateway.networking.k8s.io/gateway-name": "waypoint"}),
+    _odd(f"{PREFIX}-rooted", namespace=ROOT, labels={REVISION: ""}),
+)
+
+
 def applications(lots: Iterable[Lot]) -> tuple[Application, ...]:
     """Return all applications of these lots and the shared ones."""
     return (*(item for lot in lots for item in lot.applications), *BARE)
@@ -113,14 +161,14 @@ def seen_by(lot: Lot, lots: Iterable[Lot], found: Iterable[dict[str, Any]]) -> l
     return [item for item in found if item["metadata"].get("namespace") not in strangers]
 
 
-def objects(lots: Iterable[Lot], *, revision: str) -> list[dict[str, Any]]:
+def objects(lots: Iterable[Lot], *, revision: str, further: Iterable[Application] = ()) -> list[dict[str, Any]]:
     """Return everything that the fleet is made of, in an order in which it can be applied."""
-    lots = tuple(lots)
-    meshed = [name for lot in lots for name in lot.namespaces]
+    lots, further = tuple(lots), tuple(further)
+    meshed = [name for lot in lots for name in lot.namespaces] + ([ODD] if further else [])
     found = [_namespace(name, {"istio.io/rev": revision}) for name in meshed] + [_namespace(PLAIN, {})]
     found += [_telemetry(name) for name in meshed]
-    for item in applications(lots):
-        found += [_account(item), service(item), _pod(item)]
+    for item in (*applications(lots), *further):
+        found += [_account(item), service(item), _pod(item, revision)]
     return found
 
 
@@ -148,7 +196,9 @@ def _account(item: Application) -> dict[str, Any]:
 
 def service(item: Application) -> dict[str, Any]:
     """Return the Service of an application."""
-    ports = [{"name": name, "port": number, "targetPort": target} for number, name, target in PORTS]
+    ports = [
+        {"name": name, "port": number, "targetPort": item.ports.get(target, target)} for number, name, target in PORTS
+    ]
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -157,38 +207,42 @@ def service(item: Application) -> dict[str, Any]:
     }
 
 
-def _pod(item: Application) -> dict[str, Any]:
+def _pod(item: Application, revision: str) -> dict[str, Any]:
     """Return a pod that only holds a network namespace; the application itself is started beside it.
 
     Connections of a changed listener end after a second, so that a round meets none of the round before.
     """
-    annotations: dict[str, str] = {}
+    annotations = dict(item.annotations)
     if item.sidecar:
-        annotations = {
+        annotations |= {
             "sidecar.istio.io/proxyCPU": "5m",
             "sidecar.istio.io/proxyMemory": "32Mi",
             "proxy.istio.io/config": json.dumps({"drainDuration": "1s", "concurrency": 1}),
         }
     container = {
-        "name": "app",
+        "name": "server" if item.namespace == ODD else "app",
         "image": PAUSE,
         "imagePullPolicy": "IfNotPresent",
         "env": [{"name": MARK, "value": item.place}],
         "resources": {"requests": {"cpu": "1m", "memory": "4Mi"}},
     }
+    if item.ports:
+        container["ports"] = [{"name": name, "containerPort": number} for number, name in item.ports.items()]
+    labels = {**item.labels, **({REVISION: revision} if REVISION in item.labels else {})}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             "name": item.name,
             "namespace": item.namespace,
-            "labels": dict(item.labels),
+            "labels": labels,
             "annotations": annotations,
         },
         "spec": {
             "serviceAccountName": item.account,
             "terminationGracePeriodSeconds": 0,
             "containers": [container],
+            **item.spec,
         },
     }
 
@@ -196,11 +250,14 @@ def _pod(item: Application) -> dict[str, Any]:
 def sentinel(namespace: str, mark: str) -> dict[str, Any]:
     """Return a policy that decides nothing and that every proxy of the namespace shows once it has this round."""
     source = {"principals": [f"{PREFIX}.invalid/ns/{mark}/sa/{mark}"]}
+    spec: dict[str, Any] = {"action": "DENY", "rules": [{"from": [{"source": source}]}]}
+    if namespace == ROOT:
+        spec["selector"] = {"matchLabels": {"tier": "odd"}}  # or it is for the whole mesh
     return {
         "apiVersion": "security.istio.io/v1",
         "kind": "AuthorizationPolicy",
-        "metadata": {"name": SENTINEL, "namespace": namespace},
-        "spec": {"action": "DENY", "rules": [{"from": [{"source": source}]}]},
+        "metadata": {"name": SENTINEL if namespace != ROOT else f"{PREFIX}-{SENTINEL}", "namespace": namespace},
+        "spec": spec,
     }
 
 

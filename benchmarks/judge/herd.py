@@ -18,6 +18,7 @@ from benchmarks.judge import asking, fleet, sets
 _AGENT = Path(__file__).with_name("agent.py")
 _TIMEOUT_S = 10.0
 _STATUS = 2
+_SUCCESS = 200
 _PROCESSES_S = 10.0
 
 
@@ -67,9 +68,20 @@ class Herd:
         for results in self.ask_all(orders).values():
             for item in results:
                 number = int(item["id"])
-                told = measured(item, http=requests[number - first].http is not None)
+                request = requests[number - first]
+                told = measured(item, http=request.http is not None)
+                if told.status == _SUCCESS and request.port in fleet.PROXY:
+                    told = asking.Measured(end="app")
                 found[number] = dataclasses.replace(told, mark=f"judge-{number}", local=item.get("local", ""))
         return [found[first + number] for number in range(len(requests))]
+
+    def _found(self, request: sets.Request) -> str:
+        """Return the address of what is called, names as a pod's DNS search completes them."""
+        namespace = request.source.partition("/")[0]
+        for suffix in ("", f".{namespace}.svc.cluster.local", ".svc.cluster.local", ".cluster.local"):
+            if found := self.targets.get((request.pod or request.host) + suffix):
+                return found
+        raise KeyError(request.pod or request.host)
 
     def _order(self, number: int, request: sets.Request) -> dict[str, Any]:
         http = None if request.http is None else dataclasses.asdict(request.http)
@@ -77,7 +89,7 @@ class Herd:
             http = {"method": "GET", "path": "/", "host": request.sni, "headers": []}
         return {
             "id": str(number),
-            "address": self.targets[request.pod or request.host],
+            "address": request.address or self._found(request),
             "port": request.port,
             "http": http,
             "tls": request.sni is not None,
@@ -111,14 +123,14 @@ def _told(text: str) -> dict[str, Any] | None:
 
 @contextlib.contextmanager
 def running(
-    lots: Iterable[fleet.Lot], *, cgroup: str, certificate: Path, key: Path, outside: Path
+    applications: Iterable[fleet.Application], *, cgroup: str, certificate: Path, key: Path, outside: Path
 ) -> Generator[Herd]:
-    """Run the applications of the lots, and one outside of the mesh, while the block lasts.
+    """Run the applications, and one outside of the mesh, while the block lasts.
 
     ``cgroup`` is the control group of the lab's containers, by which its pods are told from another lab's;
     ``outside`` the network namespace in which somebody answers at the ServiceEntries' own addresses.
     """
-    wanted = {item.place: f"{fleet.MARK}={item.place}" for item in fleet.applications(lots)}
+    wanted = {item.place: f"{fleet.MARK}={item.place}" for item in applications}
     inside = namespaces(wanted, cgroup)
     commands = {
         place: command(

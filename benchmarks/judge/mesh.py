@@ -55,9 +55,17 @@ class Refused:
 class Mesh:
     """One cluster with its mesh, and what the judge has applied to it."""
 
-    def __init__(self, kubeconfig: Path, lots: Sequence[fleet.Lot], *, revision: str) -> None:
+    def __init__(
+        self,
+        kubeconfig: Path,
+        lots: Sequence[fleet.Lot],
+        *,
+        revision: str,
+        further: Sequence[fleet.Application] = (),
+    ) -> None:
         self.cluster = kubernetes.Cluster(kubeconfig)
         self._lots = tuple(lots)
+        self._further = tuple(further)
         self._revision = revision
         self._pool = futures.ThreadPoolExecutor(_AT_ONCE)
         self._applied: dict[Id, Object] = {}
@@ -66,7 +74,7 @@ class Mesh:
 
     def assemble(self) -> None:
         """Make the fleet, and return when every pod is ready."""
-        wanted = fleet.objects(self._lots, revision=self._revision)
+        wanted = self._wanted()
         self._sweep()
         pods = [item for item in wanted if item["kind"] == "Pod"]
         for kind in ("Namespace", "ServiceAccount", "Telemetry", "Service"):
@@ -86,6 +94,12 @@ class Mesh:
                 timeout_s=_READY_TIMEOUT_S,
             )
 
+    def _wanted(self) -> list[Object]:
+        return fleet.objects(self._lots, revision=self._revision, further=self._further)
+
+    def _places(self) -> tuple[str, ...]:
+        return (*fleet.namespaces(self._lots), *([fleet.ODD] if self._further else []))
+
     @tenacity.retry(
         retry=tenacity.retry_if_exception_message(match=r"(?s).*failed calling webhook"),
         wait=tenacity.wait_fixed(0.5),
@@ -98,8 +112,8 @@ class Mesh:
 
     def _sweep(self) -> None:
         """Delete what an earlier run left in the namespaces of the fleet."""
-        ours = set(fleet.namespaces(self._lots))
-        fixed = {identity(item) for item in fleet.objects(self._lots, revision=self._revision)}
+        ours = set(self._places())
+        fixed = {identity(item) for item in self._wanted()}
         for kind in _KINDS:
             if kind.kind in {"Namespace", "Pod"}:
                 continue
@@ -113,7 +127,11 @@ class Mesh:
         """Delete the fleet, and return when its namespaces are gone."""
         self.replace([])
         self._delete(identity(fleet.nudge("")))
-        names = fleet.namespaces(self._lots)
+        names = self._places()
+        for item in self._wanted():
+            if item["metadata"].get("namespace") == _ROOT:
+                self._delete(identity(item))
+        self._delete(identity(fleet.sentinel(_ROOT, "")))
         for name in names:
             self.cluster.delete(kubernetes.NAMESPACE, name)
         kubernetes.wait_until(

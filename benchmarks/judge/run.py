@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     chosen = parser.parse_args(arguments)
     sys.stdout.write(f"seed {chosen.seed}\n")
     instance, tally, contradictions = instances.named(chosen.instance), report.Tally(), 0
-    with _lab(chosen.instance, keep=chosen.keep):
+    with lab(chosen.instance, keep=chosen.keep):
         install.install(instance, install.MESHES[0])
         with open_court(chosen.instance, chosen.lots) as found:
             for number, mesh_config in enumerate(install.MESHES):
@@ -156,21 +156,27 @@ def _root(random_: random.Random, found: court.Court, lot: fleet.Lot) -> list[se
 
 
 @contextlib.contextmanager
-def open_court(instance_name: str, lots: int) -> Generator[court.Court]:
-    """Assemble the fleet in a lab whose mesh is up, and take it away again."""
+def open_court(instance_name: str, lots: int, *, further: Sequence[fleet.Application] = ()) -> Generator[court.Court]:
+    """Assemble the fleet in a lab whose mesh is up, ``further`` applications too, and take it away again."""
     instance = instances.named(instance_name)
     places = [fleet.Lot(number=number) for number in range(lots)]
-    mesh = Mesh(instance.kubeconfig, places, revision=install.REVISION)
+    mesh = Mesh(instance.kubeconfig, places, revision=install.REVISION, further=further)
     mesh.assemble()
     certificate, key = certificates.certificate_path(instance, "vault"), certificates.key_path(instance, "vault")
     outside = network.NAMESPACE_FOLDER / instance.namespace(instances.INTERNET)
     with (
         _outside(instance),
         _refusals_told(instance),
-        herd.running(places, cgroup=instance.cgroup, certificate=certificate, key=key, outside=outside) as people,
+        herd.running(
+            (*fleet.applications(places), *further),
+            cgroup=instance.cgroup,
+            certificate=certificate,
+            key=key,
+            outside=outside,
+        ) as people,
     ):
         try:
-            yield court.Court(mesh, people, places, node_rules=lambda: _node_rules(instance))
+            yield court.Court(mesh, people, places, further=further, node_rules=lambda: _node_rules(instance))
         finally:
             mesh.replace([])
 
@@ -210,7 +216,8 @@ def _node_rules(instance: instances.Instance) -> str:
 
 
 @contextlib.contextmanager
-def _lab(name: str, *, keep: bool) -> Generator[None]:
+def lab(name: str, *, keep: bool) -> Generator[None]:
+    """Have a bare lab up while the block lasts; ``keep`` takes one that is up, and leaves it up."""
     if keep:
         yield
         return

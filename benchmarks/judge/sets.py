@@ -1,6 +1,7 @@
 """Random sets: the objects of one lot, and the requests that are sent there."""
 
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from benchmarks.judge import fleet, policies, traffic, words
 
 Object = dict[str, Any]
+_ADDRESS = re.compile(r"\d+(?:\.\d+){3}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,8 @@ class Request:
     """One request: from an application, to a Service (``host`` its name) or the address of a pod.
 
     ``pod`` is namespace and name of the pod called by its address, empty when a name is called; ``host`` is the name
-    called otherwise. ``http`` None sends bytes that are no HTTP. ``sni`` None means no TLS of the application's own.
+    called otherwise, or an address as a number. ``http`` None sends bytes that are no HTTP. ``sni`` None means no TLS
+    of the application's own. The source :data:`fleet.OUTSIDE` is a client that no object tells of.
     """
 
     source: str
@@ -34,6 +37,11 @@ class Request:
     port: int = 0
     http: Http | None = None
     sni: str | None = None
+
+    @property
+    def address(self) -> str:
+        """The address called, where it is called as a number."""
+        return self.host if _ADDRESS.fullmatch(self.host) else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

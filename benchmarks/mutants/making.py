@@ -40,6 +40,14 @@ _WITH_ARGUMENTS = {"VariableReplacer", "VariableInserter"}
 # What is the same of None and of members of an enumeration, which are what ``is`` compares here.
 _SAME = {"ReplaceComparisonOperator_Is_Eq", "ReplaceComparisonOperator_IsNot_NotEq"}
 
+# What is the same where one side is a text of one character or a small number: CPython has one object of each.
+# Source: Python 3.11 Objects/longobject.c, IS_SMALL_INT, and Objects/unicodeobject.c, LATIN1.
+_SAME_OF_SMALL = {"ReplaceComparisonOperator_Eq_Is", "ReplaceComparisonOperator_NotEq_IsNot"}
+_SMALL = range(-5, 257)
+
+# What is put into the reasons of answers.
+_WORDS = {"reason", "what", "who", "why"}
+
 _Place = tuple[int, int]
 
 
@@ -47,7 +55,8 @@ _Place = tuple[int, int]
 class Mutant:
     """One change: the ``occurrence``-th one of an operator in a module.
 
-    ``function`` is the qualified name of the outermost function whose body changes, empty when it is none's.
+    ``function`` is the qualified name of the outermost function whose body changes, empty when it is none's;
+    ``statement`` are the lines of the innermost statement that changes, without those of statements inside of it.
     """
 
     module: str
@@ -55,6 +64,7 @@ class Mutant:
     occurrence: int
     line: int
     function: str
+    statement: range
 
     @property
     def path(self) -> Path:
@@ -97,7 +107,8 @@ def of(module: str) -> list[Mutant]:
     """
     text = _text(FOLDER / f"{module}.py")
     parsed = ast.parse(text)
-    quiet, functions = list(_quiet(parsed)), list(_functions(parsed, ""))
+    quiet, functions, statements = list(_quiet(parsed)), list(_functions(parsed, "")), list(_statements(parsed))
+    small = list(_comparisons_of_small(parsed))
     found: list[Mutant] = []
     counts: dict[str, int] = {}
     for node in ast_nodes(tree(FOLDER / f"{module}.py")):
@@ -107,11 +118,20 @@ def of(module: str) -> list[Mutant]:
                 counts[name] = occurrence + 1
                 if _is_inside(begin, end, quiet) and name != "RemoveDecorator":
                     continue
+                if name in _SAME_OF_SMALL and _is_inside(begin, end, small):
+                    continue
                 if name == "RemoveDecorator" and "functools." in node.get_code():
                     continue
                 inside = next((title for title, first, last in functions if first <= begin and end <= last), "")
                 found.append(
-                    Mutant(module=module, operator=name, occurrence=occurrence, line=begin[0], function=inside)
+                    Mutant(
+                        module=module,
+                        operator=name,
+                        occurrence=occurrence,
+                        line=begin[0],
+                        function=inside,
+                        statement=_innermost(statements, begin[0]),
+                    )
                 )
     return found
 
@@ -144,7 +164,7 @@ def _quiet(module: ast.Module) -> Iterator[tuple[_Place, _Place]]:
     """Return begin and end of annotations, signatures, decorators, and of the words of reasons."""
     for node in ast.walk(module):
         if isinstance(node, ast.JoinedStr) or (
-            isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "reason"
+            isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in _WORDS
         ):
             yield _span(node)
         if isinstance(node, ast.FunctionDef):
@@ -155,6 +175,20 @@ def _quiet(module: ast.Module) -> Iterator[tuple[_Place, _Place]]:
             yield from map(_span, node.decorator_list)
 
 
+def _comparisons_of_small(module: ast.Module) -> Iterable[tuple[_Place, _Place]]:
+    """Return begin and end of comparisons with a text of one character, a small number, or a length."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Compare) and any(map(_is_small, (node.left, *node.comparators))):
+            yield _span(node)
+
+
+def _is_small(node: ast.expr) -> bool:
+    if isinstance(node, ast.Constant):
+        value = node.value
+        return (isinstance(value, str) and len(value) <= 1) or (isinstance(value, int) and value in _SMALL)
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "len"
+
+
 def _functions(owner: ast.Module | ast.ClassDef, prefix: str) -> Iterable[tuple[str, _Place, _Place]]:
     """Return qualified names of functions and methods with begin and end of their bodies."""
     for node in owner.body:
@@ -162,3 +196,24 @@ def _functions(owner: ast.Module | ast.ClassDef, prefix: str) -> Iterable[tuple[
             yield from _functions(node, f"{prefix}{node.name}.")
         elif isinstance(node, ast.FunctionDef):
             yield f"{prefix}{node.name}", _span(node.body[0])[0], _span(node)[1]
+
+
+def _statements(module: ast.Module) -> Iterable[range]:
+    """Return the lines of statements, of handlers and of cases; of those that have a body, the lines before it."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.stmt | ast.ExceptHandler):
+            body = getattr(node, "body", None) or getattr(node, "cases", None)
+            end = node.end_lineno or node.lineno
+            yield range(node.lineno, (max(_first(body), node.lineno + 1) if body else end + 1))
+        if isinstance(node, ast.match_case):
+            yield range(node.pattern.lineno, max(_first(node.body), node.pattern.lineno + 1))
+
+
+def _first(body: list[Any]) -> int:
+    """Return the line at which the first of some statements or cases begins."""
+    return getattr(body[0], "lineno", 0) or body[0].pattern.lineno
+
+
+def _innermost(statements: Iterable[range], line: int) -> range:
+    found = [lines for lines in statements if line in lines]
+    return min(found, key=len, default=range(line, line + 1))

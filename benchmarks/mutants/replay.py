@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType, FrameType
+from types import FrameType
 
 from benchmarks.judge import cases
 from benchmarks.mutants import making
@@ -38,12 +38,15 @@ class Witness:
             return True
 
 
+Line = tuple[str, int]  # module and line
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Touched:
-    """Qualified names of functions, with their module, that run while a case is read, and while it is asked."""
+    """Lines of the analyser that run while a case is read, and while it is asked."""
 
-    reading: frozenset[str]
-    asking: frozenset[str]
+    reading: frozenset[Line]
+    asking: frozenset[Line]
 
 
 def witnesses(paths: Iterable[Path]) -> list[Witness]:
@@ -76,22 +79,23 @@ def touched(known: Sequence[Witness]) -> list[Touched]:
     return found
 
 
-def _running(work: Callable[[], object]) -> frozenset[str]:
-    """Return the qualified names of the analyser's functions that run, those inside of others as the outer ones."""
-    seen: set[CodeType] = set()
+def _running(work: Callable[[], object]) -> frozenset[Line]:
+    """Return the lines of the analyser that run; the lines of a function are those of what is inside of it too."""
+    seen: set[tuple[str, int]] = set()
+    folder = f"{making.FOLDER}/"
 
-    def called(frame: FrameType, event: str, _argument: object) -> None:
-        if event == "call":
-            seen.add(frame.f_code)
+    def called(frame: FrameType, _event: str, _argument: object) -> object:
+        if not frame.f_code.co_filename.startswith(folder):
+            return None
+        seen.add((frame.f_code.co_filename, frame.f_lineno))
+        return called
 
-    sys.setprofile(called)
+    sys.settrace(called)
     try:
         work()
     finally:
-        sys.setprofile(None)
-    folder = f"{making.FOLDER}/"
-    own = [code for code in seen if code.co_filename.startswith(folder)]
-    return frozenset(f"{Path(code.co_filename).stem}:{code.co_qualname.partition('.<locals>')[0]}" for code in own)
+        sys.settrace(None)
+    return frozenset((Path(name).stem, line) for name, line in seen)
 
 
 def forget() -> None:

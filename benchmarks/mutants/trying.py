@@ -20,7 +20,7 @@ class Fate:
     """What became of a mutant: ``by`` is the position of the case that noticed, None where none did.
 
     ``how`` is killed, survived, timeout, or unfit for one that cannot even be imported; ``reached`` whether any case
-    runs the function that changed.
+    runs the statement that changed.
     """
 
     mutant: making.Mutant
@@ -59,12 +59,15 @@ class Trials:
             yield self._ended(running)
 
     def _order(self, mutant: making.Mutant) -> list[tuple[int, bool]]:
-        """Return the cases that reach a mutant, most noticing first, and whether each has to be read anew."""
-        name = f"{mutant.module}:{mutant.function}"
+        """Return the cases that reach a mutant, most noticing first, and whether each has to be read anew.
+
+        What a case does not run cannot change its answers.
+        """
+        lines = {(mutant.module, line) for line in mutant.statement}
         reached = [
-            (index, not mutant.function or name in item.reading)
+            (index, not mutant.function or not lines.isdisjoint(item.reading))
             for index, item in enumerate(self._touched)
-            if not mutant.function or name in item.reading or name in item.asking
+            if not mutant.function or not lines.isdisjoint(item.reading) or not lines.isdisjoint(item.asking)
         ]
         return sorted(reached, key=lambda item: -self.noticed[item[0]])
 

@@ -207,8 +207,8 @@ def _verdict(outcome: Outcome, key: Key | None, rule: int | None, reason: str) -
 
 
 def _refusal(last: AuthorizationPolicy, allowing: tuple[AuthorizationPolicy, ...]) -> Verdict:
-    names = ", ".join(policy.key.name for policy in allowing[:_NAMED]) + (", ..." if len(allowing) > _NAMED else "")
-    reason = f"no rule of the ALLOW policies of the workload ({names} in {last.namespace}) allows it"
+    what = ", ".join(policy.key.name for policy in allowing[:_NAMED]) + (", ..." if len(allowing) > _NAMED else "")
+    reason = f"no rule of the ALLOW policies of the workload ({what} in {last.namespace}) allows it"
     return _verdict(Outcome.DENIED, last.key, None, reason)
 
 

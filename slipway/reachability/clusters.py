@@ -174,13 +174,13 @@ class Clusters:
         return joined(possible(splits))
 
     def _elsewhere(self, service: Service, port: ServicePort) -> tuple[Target, ...]:
-        """Return where a service without endpoints leads: names outside, found by DNS or dialled as they are."""
+        """Return where a service without endpoints leads: a name outside that DNS finds, or what was dialled."""
         if service.kubernetes or service.selector:
             return ()
         number = port.target if isinstance(port.target, int) else port.number
-        if service.resolution in {Resolution.DNS, Resolution.NONE, Resolution.OTHER}:
-            return (_outside(service.hostname, number),)
-        return tuple(_outside(address, number) for address in service.addresses)
+        if service.resolution is Resolution.STATIC or (service.resolution is Resolution.NONE and service.addresses):
+            return tuple(_outside(address, number) for address in service.addresses)
+        return (_outside(service.hostname, number),)
 
     def _sni(
         self, service: Service, port: ServicePort, settings: TlsSettings | None, wire: Wire, request: Request

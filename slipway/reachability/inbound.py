@@ -107,7 +107,7 @@ class Inbound:
         self._facts: dict[tuple[int, int], tuple[tuple[mutual_tls.Mode, ...], Port, Key | None]] = {}
         self._applied: dict[tuple[Key, bool], Applied] = {}
         self._guarded = [
-            (index, world.workloads[caller.workload])
+            (1 << index, world.workloads[caller.workload])
             for index, caller in enumerate(callers.list)
             if caller.workload is not None
             and world.workloads[caller.workload].machine
@@ -147,10 +147,9 @@ class Inbound:
             if passage.through.must != passage.callers:
                 refusal = self._isolated(passage.key, Hop.SOURCE_NETWORK_POLICY, way)
                 passed.filter(passage.callers, passage.through, refusal)
-        for index, own in self._guarded:
-            if passed.through >> index & 1:
+        for alone, own in self._guarded:
+            if passed.through & alone:
                 let_out = security_groups.outbound(self._world, own.name, place, target.port)
-                alone = 1 << index
                 through = Some(must=alone if let_out else 0, may=0 if let_out is False else alone)
                 passed.filter(alone, through, _guarded(own.name, Hop.SOURCE_NSG, way))
         return passed
@@ -181,7 +180,7 @@ class Inbound:
         """Return what proxy and application make of it, once packets reach the workload."""
         workload = self._world.workloads[index]
         if workload.proxy is Proxy.UNKNOWN:
-            reason = f"{workload.key} is in ambient mode or behind the Gateway API, which is not modelled"
+            reason = f"{workload.key} is in ambient mode, behind the Gateway API, or has fields that are not modelled"
             return [(mask, unknown(Hop.DESTINATION_SIDECAR, reason, key=workload.key))]
         if workload.proxy is Proxy.NONE or not captured(workload, port):
             return [(mask, _unproxied(workload, wire, way, port))]
@@ -251,7 +250,15 @@ class Inbound:
         hop = Hop.DESTINATION_SIDECAR
         parts = self.authorized(workload, port, wire, request, mask, tcp=tcp, authenticated=wire is Wire.MUTUAL_TLS)
         http = None if tcp else request.http
-        return [(part, told(verdict, hop, wire, way, http)) for part, verdict in parts]
+        found = [(part, told(verdict, hop, wire, way, http)) for part, verdict in parts]
+        if http is None:
+            return found
+        self.walk.note(_pathless, _pathless, http)
+        if not _pathless(http):
+            return found
+        reason = "no route of the workload's proxy takes a path without a slash"
+        lost = answer(Outcome.DENIED, hop, reason, seen=Seen.NOT_FOUND_404)
+        return [(part, item if item.outcome is not Outcome.ALLOWED else lost) for part, item in found]
 
     def authorized(
         self,
@@ -293,6 +300,11 @@ class Inbound:
             verdict = Verdict(outcome=Outcome.DENIED, object=None, rule=None, reason=UNREAD, unread=True)
             return [(mask, verdict)]
         return self._authorization.decide(applied, arrival, mask)
+
+
+def _pathless(http: Http) -> bool:
+    """Return whether a request is about the server as a whole. Source: RFC 9112, 3.2.4, asterisk-form."""
+    return http.path == "*"
 
 
 def told(verdict: Verdict, hop: Hop, wire: Wire, way: Way, http: Http | None) -> Answer:

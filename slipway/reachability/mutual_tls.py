@@ -34,9 +34,8 @@ def modes(world: World, workload: Workload, port: int) -> tuple[Mode, ...]:
         return parents
     found: list[Mode] = []
     for item in selected:
-        whole = parents if item.mode is Mtls.UNSET else (Mode(mode=item.mode, object=item.key),)
         stated = item.ports.get(port, Mtls.UNSET)
-        found += whole if stated is Mtls.UNSET else (Mode(mode=stated, object=item.key),)
+        found += _meant(item, item.mode if stated is Mtls.UNSET else stated, parents)
     return _distinct(found)
 
 
@@ -54,8 +53,15 @@ def namespace_mode(world: World, namespace: str) -> tuple[Mode, ...]:
 def _stated(items: list[PeerAuthentication], parents: tuple[Mode, ...]) -> tuple[Mode, ...]:
     found: list[Mode] = []
     for item in items:
-        found += parents if item.mode is Mtls.UNSET else (Mode(mode=item.mode, object=item.key),)
+        found += _meant(item, item.mode, parents)
     return _distinct(found) if items else parents
+
+
+def _meant(item: PeerAuthentication, mode: Mtls, parents: tuple[Mode, ...]) -> tuple[Mode, ...]:
+    """Return what a policy that states ``mode`` says; any mode where it has fields that are not modelled."""
+    if item.unmodelled:
+        return tuple(Mode(mode=any_mode, object=item.key) for any_mode in Mtls if any_mode is not Mtls.UNSET)
+    return parents if mode is Mtls.UNSET else (Mode(mode=mode, object=item.key),)
 
 
 def _distinct(found: list[Mode]) -> tuple[Mode, ...]:

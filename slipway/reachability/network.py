@@ -181,28 +181,26 @@ class NetworkPolicies:
             for rule in policy.egress or ():
                 if not port_listed(rule, port, target.ports if target is not None else {}):
                     continue
-                surely, possibly = self._towards(rule, policy.namespace, target, place)
-                if surely:
+                named = self._towards(rule, policy.namespace, target, place)
+                if named:
                     return True, True
-                may = may or possibly
+                may = may or named is None
         return False, may
 
-    def _towards(self, rule: PolicyRule, namespace: str, target: Workload | None, place: str) -> tuple[bool, bool]:
-        """Return whether a rule surely, and whether it possibly names the destination."""
-        if not rule.peers:
-            return True, True
-        may = False
+    def _towards(self, rule: PolicyRule, namespace: str, target: Workload | None, place: str) -> bool | None:
+        """Return whether a rule names the destination; None when that is not known."""
+        found: bool | None = not rule.peers
         for peer in rule.peers:
             if peer.block:
                 inside = places.inside_except(place, peer.block, peer.excepted)
-                if inside is True:
-                    return True, True
-                may = may or inside is None
+                if inside:
+                    return True
+                found = None if inside is None else found
             elif target is None or target.machine or target.host_network:
                 continue
             elif pod_matches(self._world, peer, namespace, target):
-                return True, True
-        return False, may
+                return True
+        return found
 
 
 def _meaning(policy: NetworkPolicy) -> tuple[object, ...]:

@@ -9,7 +9,10 @@ from slipway.reachability.choices import Choice
 
 
 class Proxy(Choice):
-    """What stands before an application. ``UNKNOWN``: ambient mode, or a kind of injection that is not modelled."""
+    """What stands before an application.
+
+    ``UNKNOWN``: ambient mode, a kind of injection or a field of a WorkloadEntry that is not modelled.
+    """
 
     SIDECAR = "sidecar"
     GATEWAY = "gateway"
@@ -81,7 +84,6 @@ class Workload:
     machine: bool = False
     host_network: bool = False
     capture: Capture = field(default_factory=Capture)
-    unmodelled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +187,6 @@ class AuthorizationPolicy:
     action: str
     dry_run: bool
     rules: tuple[Rule, ...]
-    unmodelled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +200,6 @@ class RequestAuthentication:
     headers: tuple[str, ...]
     parameters: tuple[str, ...]
     rules: int
-    unmodelled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +218,6 @@ class IngressListener:
 
     port: int
     protocol: Protocol
-    default_endpoint: str
     own_tls: bool
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from slipway.reachability import paths
-from slipway.reachability.answers import Hop, Key, Outcome, Seen
+from slipway.reachability.answers import Answer, Hop, Key, Outcome, Seen, Transport
 from slipway.reachability.callers import Callers, members
 from slipway.reachability.clusters import Client, Clusters
 from slipway.reachability.gateways import Gateways
@@ -121,7 +121,12 @@ class Outbound:
             if bit & mask:
                 reason = f"{key} changes the caller's proxy in ways that are not modelled"
                 split.append((bit, unknown(Hop.SOURCE_SIDECAR, reason, key=key)))
-        proxied, bare = proxied & mask, bare & mask
+        own = self._calling_itself(dialled) & mask
+        if own:
+            reason = "it calls itself by its own address, which nothing stands before"
+            found = answer(Outcome.ALLOWED, Hop.DESTINATION, reason, seen=Seen.ANSWER, transport=Transport.PLAINTEXT)
+            split.append((own, found))
+        proxied, bare = proxied & mask & ~own, bare & mask & ~own
         for index in (item for item in particular if proxied >> item & 1):
             taken = self._taken(index, dialled)
             proxied &= ~(0 if taken else 1 << index)
@@ -133,6 +138,16 @@ class Outbound:
         split += self._proxied(dialled, request, proxied) if proxied else []
         return joined(split)
 
+    def _calling_itself(self, dialled: Dialled) -> int:
+        """Return the caller that is the workload dialled by its address; of several pods another one may be meant.
+
+        Source: istio 1.29.1 tools/istio-iptables/pkg/capture/run.go, Run: what the application sends to itself by its
+        endpoint's address stays on the loopback interface, which is not captured.
+        """
+        if dialled.workload is None or len(self._world.workloads[dialled.workload].addresses) != 1:
+            return 0
+        return sum(1 << index for index, item in enumerate(self._callers.list) if item.workload == dialled.workload)
+
     def send_each(self, dialled: Dialled, requests: Iterable[Request], mask: int) -> list[Split]:
         """Return what happens to each request; those that nobody on the way tells apart share one walk."""
         walks: list[tuple[Walk, Split]] = []
@@ -143,7 +158,8 @@ class Outbound:
             if split is None:
                 self.inbound.walk = Walk()
                 split = self.send(dialled, request, mask)
-                walks.append((self.inbound.walk, split))
+                if http is not None:
+                    walks.append((self.inbound.walk, split))
             found.append(split)
         return found
 
@@ -404,8 +420,7 @@ class Outbound:
         mask: int,
     ) -> Split:
         if service.unmodelled:
-            reason = f"{service.key} has fields that are not modelled"
-            return [(mask, unknown(Hop.SOURCE_SIDECAR, reason, key=service.key))]
+            return [(mask, _unread(service))]
         gateways, port = _SIDECARS, dialled.port
         own = present(service, port=port, gateways=gateways, callers=self._callers, mask=mask)
         split = self._without_routes(scope, services, dialled, request, mask & ~own) if mask & ~own else []
@@ -544,6 +559,9 @@ class Outbound:
         tls = port is not None and port.protocol is Protocol.TLS
         splits: list[Split] = []
         for item in scope.virtual_services_of(service.hostname):
+            if item.unmodelled:
+                splits.append([(mask, _unread(item))])
+                continue
             routes = item.tls if tls else item.tcp
             if not routes:
                 continue
@@ -553,7 +571,10 @@ class Outbound:
             split, rest = self._taken_routes(
                 chosen, item, scope, dialled=dialled, request=request, mask=mask, way=Way.TCP_PROXY
             )
-            if rest:
+            if rest and tls:
+                # Source: istio 1.29.1 pilot/pkg/networking/core/tls.go, buildSidecarOutboundTLSFilterChainOpts.
+                split += self._unknown_to_scope(dialled, request, rest)
+            elif rest:
                 split += self._to_service(
                     scope, service, dialled.port, subset="", request=request, way=Way.TCP_PROXY, mask=rest
                 )
@@ -659,6 +680,11 @@ def _without_overlap(split: Split) -> Split:
     return found
 
 
+def _unread(item: VirtualService) -> Answer:
+    reason = f"{item.key} has fields that are not modelled: {', '.join(item.unmodelled)}"
+    return unknown(Hop.SOURCE_SIDECAR, reason, key=item.key)
+
+
 def _unusual(sidecar: Sidecar) -> bool:
     return bool(sidecar.unmodelled) or any(item.port is not None for item in sidecar.egress)
 
@@ -688,19 +714,20 @@ def _particular(capture: Capture) -> bool:
 
 
 def _captures(capture: Capture, addresses: set[str], port: int) -> bool | None:
-    """Return whether a proxy takes outbound connections to a port of these addresses; None when not known."""
+    """Return whether a proxy takes outbound connections to a port of these addresses; None when not known.
+
+    Source: istio 1.29.1 tools/istio-iptables/pkg/capture/run.go, Run: exclusions come before all inclusions.
+    """
     if port in capture.excluded_outbound:
         return False
-    if port in capture.included_outbound:
-        return True
-    excluded = {_in_any(address, capture.excluded_ranges) for address in addresses}
-    included = {_in_any(address, capture.included_ranges) for address in addresses}
+    named = port in capture.included_outbound
     if not addresses:
-        return True if capture.included_ranges == ("*",) and not capture.excluded_ranges else None
-    taken = {(first, second) for first in excluded for second in included}
-    if taken == {(False, True)}:
-        return True
-    return False if (False, True) not in taken else None
+        return True if (named or capture.included_ranges == ("*",)) and not capture.excluded_ranges else None
+    taken = {
+        not _in_any(address, capture.excluded_ranges) and (named or _in_any(address, capture.included_ranges))
+        for address in addresses
+    }
+    return taken.pop() if len(taken) == 1 else None
 
 
 def _in_any(address: str, blocks: tuple[str, ...]) -> bool:

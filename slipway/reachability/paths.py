@@ -6,7 +6,7 @@ import re
 from slipway.reachability import strings
 from slipway.reachability.strings import Match, Shape
 
-_ESCAPED_SLASHES = re.compile("%(2f|5c)", re.IGNORECASE)
+_ESCAPED_SLASHES = re.compile("%2f|%5c", re.IGNORECASE)
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _ESCAPE = re.compile("%([0-9a-fA-F]{2})")
 _LITERAL = r"[a-zA-Z0-9_.~%!$&'()*+,;:@=-]"
@@ -29,10 +29,10 @@ def normalized(path: str, normalization: str) -> str | None:
     plain = path.partition("#")[0].partition("?")[0]
     if normalization == "NONE":
         return plain
-    if normalization == "DECODE_AND_MERGE_SLASHES":
-        plain = _ESCAPED_SLASHES.sub(lambda found: "/" if found[1].lower() == "2f" else "\\", plain)
     if not plain.startswith("/"):
         return plain if plain == "*" else None
+    if normalization == "DECODE_AND_MERGE_SLASHES":
+        plain = _ESCAPED_SLASHES.sub("/", plain)
     plain = _ESCAPE.sub(_decoded, plain.replace("\\", "/"))
     plain = _without_dots(plain).translate(_NEVER_PLAIN)
     if normalization in {"MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"}:

@@ -45,16 +45,19 @@ def virtual_service(manifest: Manifest, key: Key, collector: Collector) -> Virtu
     namespace = manifest.namespace
     gateways = spec.texts("gateways") or (MESH,)
     hosts = tuple(full_name(host, namespace) for host in spec.texts("hosts"))
+    exports = spec.texts("exportTo")
+    http, tls, tcp = (tuple(_route(item, namespace) for item in spec.maps(name)) for name in ("http", "tls", "tcp"))
+    inside = {path for route in (*http, *tls, *tcp) for path in route.unmodelled}
     return VirtualService(
         key=key,
         namespace=namespace,
         hosts=hosts,
         gateways=tuple(gateway_name(name, namespace) for name in gateways),
-        export_to=spec.texts("exportTo"),
-        http=tuple(_route(item, namespace) for item in spec.maps("http")),
-        tls=tuple(_route(item, namespace) for item in spec.maps("tls")),
-        tcp=tuple(_route(item, namespace) for item in spec.maps("tcp")),
-        unmodelled=() if hosts else ("spec.hosts",),
+        export_to=exports,
+        http=http,
+        tls=tls,
+        tcp=tcp,
+        unmodelled=tuple(path for path in spec.rest() if path not in inside),
     )
 
 

@@ -1,5 +1,6 @@
 """PeerAuthentication, AuthorizationPolicy and RequestAuthentication from manifests."""
 
+import dataclasses
 from collections.abc import Mapping
 
 from slipway.diagnostics import Collector, catalogue, wording
@@ -34,6 +35,7 @@ _OPERATION_FIELDS: Mapping[str, str] = {
 # Source: Go's strconv.ParseBool; istio 1.29.1 pilot/pkg/security/authz/builder/builder.go, isDryRun: what does not
 # parse is not a dry run.
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_EMPTY = Rule(sources=(), operations=(), conditions=())
 
 
 def peer_authentication(manifest: Manifest, key: Key, collector: Collector) -> PeerAuthentication:
@@ -83,6 +85,9 @@ def authorization_policy(manifest: Manifest, key: Key, collector: Collector) -> 
     spec.ignore("targetRef", "targetRefs", "provider")
     rules = tuple(_rule(fields) for fields in spec.maps("rules"))
     inside = {path for rule in rules for path in rule.unmodelled}
+    if rest := tuple(path for path in spec.rest() if path not in inside):
+        # Whatever the field means, it may change what any rule does.
+        rules = tuple(dataclasses.replace(rule, unmodelled=rest) for rule in rules or (_EMPTY,))
     return AuthorizationPolicy(
         key=key,
         namespace=manifest.namespace,
@@ -91,7 +96,6 @@ def authorization_policy(manifest: Manifest, key: Key, collector: Collector) -> 
         action=action,
         dry_run=manifest.annotations.get(DRY_RUN, "") in _TRUE,
         rules=rules,
-        unmodelled=tuple(path for path in spec.rest() if path not in inside),
     )
 
 

@@ -67,13 +67,12 @@ def _egress(fields: Fields) -> EgressListener:
 def _ingress(fields: Fields) -> IngressListener:
     port = fields.map("port")
     port.ignore("name", "targetPort")
-    fields.ignore("captureMode", "bind", "connectionPool")
+    fields.ignore("captureMode", "bind", "connectionPool", "defaultEndpoint")
     own_tls = fields.has("tls")
     fields.ignore("tls")
     return IngressListener(
         port=port.number("number") or 0,
         protocol=protocol_named(port.text("protocol")),
-        default_endpoint=fields.text("defaultEndpoint"),
         own_tls=own_tls,
     )
 
@@ -144,18 +143,19 @@ def workload_entry(manifest: Manifest, key: Key, collector: Collector) -> Worklo
     spec.ignore("network", "locality", "weight")
     address = spec.text("address")
     plain = labels.get(injection.TLS_MODE) == "disabled" or not account
+    ports = _numbers(spec, "ports")
+    proxy = Proxy.UNKNOWN if spec.rest() else Proxy.NONE if plain else Proxy.SIDECAR
     return Workload(
         key=key,
         namespace=manifest.namespace,
         name=manifest.name,
         labels=labels,
         service_account=account or "default",
-        proxy=Proxy.NONE if plain else Proxy.SIDECAR,
+        proxy=proxy,
         addresses=(address,) if address else (),
-        ports=_numbers(spec, "ports"),
+        ports=ports,
         machine=True,
         capture=injection.capture_of(manifest.annotations),
-        unmodelled=spec.rest(),
     )
 
 

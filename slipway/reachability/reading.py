@@ -201,7 +201,7 @@ def _opaque(item: Manifest, key: Key) -> Opaque:
 
 
 def _with_slices(item: Service, slices: Mapping[tuple[str, str], list[Endpoint]]) -> Service:
-    if not item.kubernetes or item.selector:
+    if not item.kubernetes:
         return item
     endpoints = slices.get((item.namespace, item.key.name))
     return dataclasses.replace(item, endpoints=tuple(endpoints)) if endpoints else item

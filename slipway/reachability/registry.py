@@ -34,7 +34,6 @@ class Port:
 
     protocols: tuple[Protocol, ...]
     own_tls: bool = False
-    elsewhere: bool = False
 
 
 class Registry:
@@ -67,8 +66,12 @@ class Registry:
 
     def _written(self, service: Service, port: ServicePort) -> tuple[Target, ...]:
         found: list[Target] = []
+        usual = port.target if isinstance(port.target, int) else port.number
         for item in service.endpoints:
-            number = item.ports.get(port.name, port.target if isinstance(port.target, int) else port.number)
+            # A slice has the ports that it lists, an endpoint of a ServiceEntry all others too.
+            number = item.ports.get(port.name, None if service.kubernetes else usual)
+            if number is None:
+                continue
             index = self._world.workload_at.get(item.address)
             plain = not service.kubernetes and not _has_proxy(item)
             found.append(Target(workload=index, address=item.address, port=number, labels=item.labels, plain=plain))
@@ -95,8 +98,7 @@ class Registry:
         if sidecar is not None and sidecar.ingress:
             for item in sidecar.ingress:
                 if item.port == number:
-                    elsewhere = not item.default_endpoint.endswith(f":{number}") and bool(item.default_endpoint)
-                    return Port(protocols=(item.protocol,), own_tls=item.own_tls, elsewhere=elsewhere)
+                    return Port(protocols=(item.protocol,), own_tls=item.own_tls)
             return Port(protocols=(Protocol.UNDECLARED,))
         found = self._ports.get(index, {}).get(number)
         if not found:

@@ -40,14 +40,24 @@ class Scope:
         return None if self.sidecar is None else self.sidecar.key
 
     def imports(self, owner: str, host: str) -> bool:
-        """Return whether the egress hosts name ``host`` of namespace ``owner``."""
+        """Return whether the egress hosts cover a service's ``host`` of namespace ``owner``.
+
+        Source: istio 1.29.1 pilot/pkg/model/sidecar.go, hostClassification.Matches.
+        """
         if (owner, host) in self.exact or ("*", host) in self.exact:
             return True
-        if host.startswith("*") and any(
-            place in (owner, "*") and strings.hosts_meet(name, host) for place, name in self.exact
-        ):
+        return any(place in (owner, "*") and strings.host_covers(name, host) for place, name in self.wild)
+
+    def imports_routes(self, owner: str, host: str) -> bool:
+        """Return whether the egress hosts cover a VirtualService's ``host``, or that covers one of them.
+
+        Source: istio 1.29.1 pilot/pkg/model/sidecar.go, hostClassification.VSMatches.
+        """
+        if self.imports(owner, host):
             return True
-        return any(place in (owner, "*") and strings.hosts_meet(name, host) for place, name in self.wild)
+        return host.startswith("*") and any(
+            place in (owner, "*") and strings.host_covers(host, name) for place, name in (*self.exact, *self.wild)
+        )
 
     def sees(self, service: Service) -> bool:
         """Return whether the scope holds a service, leaving aside others of the same host."""
@@ -112,7 +122,7 @@ class Scope:
             for item in self.world.virtual_services
             if MESH in item.gateways
             and exported(item.export_to or default, owner=item.namespace, namespace=self.namespace)
-            and any(self.imports(item.namespace, host) for host in item.hosts)
+            and any(self.imports_routes(item.namespace, host) for host in item.hosts)
         )
 
     def virtual_services_of(self, host: str) -> list[VirtualService]:

@@ -29,8 +29,6 @@ def with_aliases(principals: tuple[str, ...], domains: tuple[str, ...]) -> tuple
 
 
 def _matches(domain: str, own: str) -> bool:
-    if domain == "*":
-        return True
     if domain.startswith("*"):
         return own.endswith(domain[1:])
     if domain.endswith("*"):

@@ -59,9 +59,30 @@ class Endless:
 
 
 def test_a_mutant_without_end_is_stopped():
-    touched = replay.Touched(reading=frozenset(), asking=frozenset({"trust:_matches"}))
+    mutant = _first("trust", "_matches", "AddNot")
+    touched = replay.Touched(reading=frozenset(), asking=frozenset({("trust", mutant.line)}))
     trials = trying.Trials([Endless()], [touched], limit_s=0.2)
-    assert [item.how for item in trials.run([_first("trust", "_matches", "AddNot")], jobs=1)] == ["timeout"]
+    assert [item.how for item in trials.run([mutant], jobs=1)] == ["timeout"]
+
+
+def test_mutants_that_are_the_same_in_cpython_are_not_made():
+    made = {(item.line, item.operator) for item in making.of("strings")}
+    star = next(line for line, text in enumerate(_lines("strings"), start=1) if text.strip() == 'if pattern == "*":')
+    assert (star, "ReplaceComparisonOperator_Eq_LtE") in made
+    assert (star, "ReplaceComparisonOperator_Eq_Is") not in made
+
+
+def test_a_mutant_belongs_to_the_innermost_statement():
+    lines = _lines("trust")
+    for item in making.of("trust"):
+        if item.function:
+            first, last = item.statement[0], item.statement[-1]
+            assert first <= item.line <= last
+            assert last - first < 3, lines[first - 1]
+
+
+def _lines(module: str) -> list[str]:
+    return (making.FOLDER / f"{module}.py").read_text(encoding="utf-8").splitlines()
 
 
 def test_excuses_name_mutants_that_there_are():

@@ -7,7 +7,9 @@ from reachability_example import ask, deployment, istio, mtls, outcome, policy, 
 
 from slipway import reachability
 from slipway.manifests.nsg import Access, Direction, NsgRule, Protocol
-from slipway.reachability import Seen
+from slipway.reachability import Seen, deciding
+from slipway.reachability.callers import Callers
+from slipway.reachability.outbound import Outbound
 
 HOST = "callee.back.svc.cluster.local"
 REGISTRY_ONLY = {"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}
@@ -303,3 +305,65 @@ def test_exported_to_nobody():
     }
     found = world(istio("ServiceEntry", "out", "back", entry), mesh_config=REGISTRY_ONLY)
     assert outcome(found, host="example.com", port=443, sni="example.com") == "denied"
+
+
+LATER = {"laterField": 1}
+
+
+@pytest.mark.parametrize(
+    ("odd", "request_"),
+    [
+        (istio("AuthorizationPolicy", "policy", "back", {"rules": [{}], **LATER}), {}),
+        (istio("AuthorizationPolicy", "policy", "back", LATER), {}),
+        (istio("PeerAuthentication", "mode", "back", {"mtls": {"mode": "PERMISSIVE"}, **LATER}), {"source": "bare"}),
+        (_routes([{"directResponse": {"status": 403}}], **LATER), {}),
+        (_routes([], tcp=[], **LATER), {"port": 5432}),
+    ],
+    ids=["policy", "policy without rules", "mode", "routes", "connection routes"],
+)
+def test_a_field_that_nobody_reads_makes_unknown_what_it_touches(odd, request_):
+    assert outcome(world(odd), **request_) == "unknown"
+    known = {key: value for key, value in odd["spec"].items() if key not in LATER}
+    assert outcome(world({**odd, "spec": known}), **request_) != "unknown"
+
+
+def test_a_machine_with_a_field_that_nobody_reads_is_unknown():
+    entry = {"address": "10.9.0.4", "labels": {"app": "callee"}, "serviceAccount": "callee"}
+    plain = world(istio("WorkloadEntry", "machine", "back", entry))
+    odd = world(istio("WorkloadEntry", "machine", "back", {**entry, **LATER}))
+    assert (outcome(plain), outcome(odd)) == ("allowed", "unknown")
+
+
+def test_a_service_that_nobody_resolves_leads_to_what_was_dialled():
+    entry = {
+        "hosts": ["far.example"],
+        "addresses": ["10.99.0.4"],
+        "resolution": "NONE",
+        "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+    }
+    way_out = {"to": [{"ipBlock": {"cidr": "10.99.0.0/16"}}]}
+    network = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "out", "namespace": "shop"},
+        "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [way_out]},
+    }
+    found = world(istio("ServiceEntry", "far", "back", entry), network)
+    assert outcome(found, host="far.example") == "allowed"
+    elsewhere = world(istio("ServiceEntry", "far", "back", {**entry, "addresses": ["10.98.0.4"]}), network)
+    assert outcome(elsewhere, host="far.example") == "denied"
+
+
+def test_what_is_no_http_shares_no_way_with_http():
+    found = world(policy([{"to": [{"operation": {"methods": ["GET"]}}]}]))
+    callers = Callers([deciding.caller_at(found, found.index_of["shop", "good"])])
+    host = reachability.Host(name=HOST)
+    source = reachability.Workload(namespace="shop", name="good")
+    bytes_, get = (
+        reachability.Question(source=source, destination=host, port=80, application=application)
+        for application in (reachability.Application.TCP, reachability.Application.HTTP)
+    )
+    dialled = deciding.dial(found, get, namespace="shop")
+    requests = [deciding.request_of(item, dialled) for item in (bytes_, get)]
+    splits = Outbound(found, callers).send_each(dialled, requests, 1)
+    assert [answer.outcome.value for ((_, answer),) in splits] == ["denied", "allowed"]

@@ -182,6 +182,12 @@ AZURE = Record(
             shape=Text(noun="a container image", parse=azure_values.parse_container_image),
             doc=f"an image with Python 3.9 for the relay of machines' tokens; default: {RELAY_IMAGE}",
         ),
+        Field(
+            key="stacks",
+            shape=Choice(noun="a number of stacks", values=tuple(item.value for item in azure.Stacks)),
+            doc="`two`: the stack `ENVIRONMENT-platform` makes what is Azure's, that of the environment what lies in "
+            "the cluster, without any right to change Azure; default: one",
+        ),
         Field(key="machines", shape=_MACHINE_IMAGE, doc="what machines are made from; required where there are any"),
     ),
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from slipway.diagnostics import Collector, Span, catalogue, wording
 from slipway.manifests import decoding
-from slipway.mesh import names, shape
+from slipway.mesh import names, shape, stack_parts
 from slipway.mesh.loader import Source
 
 _MESH_FILE = "mesh.yaml"
@@ -48,6 +48,11 @@ def environments(directory: Path) -> tuple[str, ...]:
     """Return the names of the environments that have a file, sorted."""
     found = {path.stem for path in directory.glob(f"*{_ENDING}")} - _NOT_ENVIRONMENTS
     return tuple(sorted(name for name in found if not name.startswith("Pulumi")))
+
+
+def environment_of(directory: Path, stack: str) -> str:
+    """Return the environment of a stack: most bear its name, a platform's own stack ends in `-platform`."""
+    return stack_parts.environment_of(stack, environments(directory))
 
 
 def _mesh_paths(directory: Path, collector: Collector) -> list[Path]:

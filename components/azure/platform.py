@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 from pulumi_azure_native import operationalinsights, resources
@@ -31,7 +32,7 @@ class AzurePlatformArgs:
 
     ``name`` is the environment's, of which names in Azure are made; ``settings`` and ``plan`` are the declaration's,
     ``egress`` the position of its phase; ``charts`` is where Istio comes from; ``user_data`` is cloud-init's text by
-    machine; ``machines`` are declared; ``tags`` go onto everything.
+    machine; ``machines`` are declared; ``tags`` go onto everything; ``monthly_cost`` is the estimate, as an output.
     """
 
     name: str
@@ -42,6 +43,7 @@ class AzurePlatformArgs:
     machines: tuple[model.Machine, ...]
     tags: Mapping[str, str]
     user_data: Mapping[str, str] = field(default_factory=dict)
+    monthly_cost: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 class AzurePlatform(pulumi.ComponentResource):
@@ -162,6 +164,7 @@ class AzurePlatform(pulumi.ComponentResource):
             "vault": self._args.settings.vault,
             "egressAddresses": self._network.address_prefix,
             handover.KUBECONFIG: self._cluster.kubeconfig,
+            "monthlyCost": self._args.monthly_cost,
         }
 
     def hand_over(self, mesh: model.Mesh, bundle: bundles.Bundle) -> dict[str, pulumi.Input[object]]:

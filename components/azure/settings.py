@@ -4,7 +4,8 @@ from pathlib import Path
 
 from components.azure import istio, platform, user_data
 from policies.bundles import bundle as bundles
-from slipway.mesh import model, names
+from slipway.mesh import azure_cost, azure_prices, model, names
+from slipway.world import files
 
 # Source: Azure documentation, resource-name-rules: resource groups 90, node resource groups 80 (`-nodes` is added),
 # and DNS prefixes of clusters 54.
@@ -15,11 +16,13 @@ def read(mesh: model.Mesh, *, bundle: bundles.Bundle, folder: Path) -> platform.
     """Return the platform arguments of ``mesh``.
 
     ``folder`` is that of the environment's file: the teams' cloud-configs are given relative to it. Raises OSError
-    for one that is not there, and ValueError for one that is none or where the loader has not read `azure`.
+    for one that is not there, ValueError for one that is none or where the loader has not read `azure`, and
+    DiagnosticsError for a list of prices with mistakes.
     """
     settings = mesh.azure
     if settings is None:
         raise ValueError("the loader lets no environment on Azure pass without its settings")
+    prices = azure_prices.read(files.read_prices(folder, settings.prices))
     return platform.AzurePlatformArgs(
         name=names.label(mesh.name, mesh.environment, limit=NAME_CHARACTERS),
         settings=settings,
@@ -29,4 +32,5 @@ def read(mesh: model.Mesh, *, bundle: bundles.Bundle, folder: Path) -> platform.
         machines=mesh.machines,
         tags={"managed-by": "slipway", "mesh": mesh.name, "environment": mesh.environment},
         user_data=user_data.of(mesh, bundle, folder=folder),
+        monthly_cost=azure_cost.to_plain(azure_cost.estimate(mesh, prices)),
     )

@@ -93,7 +93,7 @@ class Azure:
     cluster's API from outside, none for a private one; ``admins`` are object ids of Entra groups; ``zones`` is empty
     in a region without them; ``vault`` is the key vault's name; ``peers`` are networks that this one is connected to;
     ``keep_data`` protects what cannot be made again; ``machines`` is None where there are none; ``stacks`` says how
-    many make it all.
+    many make it all; ``prices`` is a path of a list of prices, relative to the environment's file, or empty.
     """
 
     region: str
@@ -112,3 +112,4 @@ class Azure:
     relay_image: str
     machines: MachineImage | None
     stacks: Stacks = Stacks.ONE
+    prices: str = ""

@@ -14,6 +14,11 @@ _PART_PREFIX = 27
 INFRASTRUCTURE_PREFIX = 25  # the longest one that holds all its parts
 PODS_PREFIX = 26  # likewise: a subnet has at least a /28. Source: Azure, virtual-networks-faq is /29
 LOAD_BALANCERS = "load-balancers"  # the subnet's name, which Services of internal load balancers state
+# Prefixes of public addresses by way out: two for nodes (images, Azure's own API), four for what the egress gateway
+# sends. Source: Azure documentation, nat-gateway/nat-gateway-resource: 64 512 flows per address and destination, at
+# most 16 addresses.
+PUBLIC_PREFIXES = {"egress": 30, "nodes": 31}
+OS_DISK_GIB = 64  # of machines
 POOL_LABEL = "slipway.dev/pool"  # of nodes, with their pool's name; of taints, too
 GATEWAYS = "gateways"  # the pool whose pods have the way out
 SYSTEM = "system"

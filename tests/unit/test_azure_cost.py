@@ -4,9 +4,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import azure_example
+import pulumi
 import pytest
 from click.testing import CliRunner
 
+from components.azure import platform, settings
+from policies.bundles import compiler
 from slipway import cli
 from slipway.diagnostics import DiagnosticsError, render
 from slipway.mesh import azure_cost, azure_prices
@@ -152,6 +155,23 @@ def test_a_list_that_is_not_there_is_bad_input(checkout):
     done = CliRunner().invoke(cli.main, ["check", "dev", "--cost"])
     assert done.exit_code == 2
     assert "prices.yaml:1:1: error MESH0221: this is not a regular file" in done.output
+
+
+def test_the_stack_has_the_estimate_as_an_output_and_stops_on_a_wrong_list(tmp_path):
+    mesh = azure_example.load(azure_example.text_of(**{"azure:\n": "azure:\n  prices: ../prices.yaml\n"}))
+    (tmp_path / "stacks").mkdir()
+    for name in ("billing-vm", "db-vm"):
+        (tmp_path / f"examples/shop/machines/{name}.yaml").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"examples/shop/machines/{name}.yaml").write_text("#cloud-config\n")
+    (tmp_path / "prices.yaml").write_text(SMALL)
+
+    def read() -> platform.AzurePlatformArgs:
+        return settings.read(mesh, bundle=compiler.compile_bundle(mesh), folder=tmp_path / "stacks")
+
+    assert read().monthly_cost["atLeast"] == 1374.0
+    (tmp_path / "prices.yaml").write_text(SMALL.replace("EUR", "euro"))
+    with pytest.raises(pulumi.RunError, match=r"prices.yaml:1:11: error"):
+        read()
 
 
 def test_only_azure_has_prices(monkeypatch):

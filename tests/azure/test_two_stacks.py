@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-pytestmark = [pytest.mark.engine, pytest.mark.lab]  # Istio's charts are those that the lab builds
+# Istio's charts are those that the lab builds.
+pytestmark = [pytest.mark.engine, pytest.mark.lab, pytest.mark.long]
 PLATFORM = "prod-platform"
 
 

@@ -5,10 +5,13 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-STORY = "tests/azure/test_azure_lab.py"
+STORIES = ("tests/azure/test_two_stacks.py", "tests/azure/test_azure_lab.py")
 
 
 def main() -> int:
-    """Run the story from `up` to `destroy`; 1 when a step of it fails. It takes some minutes, and root."""
-    argv = [sys.executable, "-m", "pytest", "-m", "long", "--durations=0", STORY]
+    """Run two stacks without a lab, and the story from `up` to `destroy` in one; 1 when a step fails.
+
+    It takes some minutes, and root.
+    """
+    argv = [sys.executable, "-m", "pytest", "-m", "long", "--durations=0", *STORIES]
     return int(subprocess.run(argv, cwd=ROOT, check=False).returncode != 0)

@@ -12,7 +12,7 @@ from google.protobuf import struct_pb2
 from pulumi.runtime import settings
 from pulumi.runtime.proto import resource_pb2
 
-from components import environment
+from components import engine, environment
 from policies.bundles import bundle as bundles
 from policies.bundles import surroundings
 from slipway import reachability
@@ -62,7 +62,7 @@ def tell(mesh: model.Mesh, bundle: bundles.Bundle, *, file: str | None) -> None:
     who reached whom before, since no update of it ended that wrote that down, is a warning too, and all calls follow.
     """
     try:
-        before = last_state(f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
+        before = last_state(engine.full_name(pulumi.get_stack()))
         around_before = before.surroundings or Surroundings()
         old = reachability.read_applied(before.objects, around_before)
     except (grpc.RpcError, DiagnosticsError) as error:

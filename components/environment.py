@@ -155,17 +155,10 @@ class Environment(pulumi.ComponentResource):
             registered = [
                 resource for (_, namespace, _), resource in joining.items() if namespace == declared.namespace
             ]
-            made = self._platform.machine(
-                platform.MachineArgs(
-                    machine=declared,
-                    nsg=self._bundle.nsg[declared.name],
-                    names=tuple(
-                        known for service in declared.services for known in self._mesh.service(service).names
-                    ),
-                    after=[*after, *registered],
-                )
-            )
-            found.append(made)
+            arguments = platform.machine_args(self._mesh, self._bundle, declared, after=[*after, *registered])
+            made = self._platform.machine(arguments)
+            if made is not None:
+                found.append(made)
         return found
 
     def _manifests(self, stages: Sequence[bundles.Stage]) -> tuple[Manifest, ...]:

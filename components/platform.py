@@ -7,6 +7,7 @@ from typing import Protocol
 import pulumi
 
 from components.istio import charts
+from policies.bundles import bundle as bundles
 from slipway.manifests.nsg import NsgRule
 from slipway.mesh import model
 
@@ -48,6 +49,14 @@ class DeliveryArgs:
     after: Sequence[pulumi.Resource] = ()
 
 
+def machine_args(
+    mesh: model.Mesh, bundle: bundles.Bundle, declared: model.Machine, *, after: Sequence[pulumi.Resource] = ()
+) -> MachineArgs:
+    """Return what a platform needs to create one declared machine."""
+    names = (known for service in declared.services for known in mesh.service(service).names)
+    return MachineArgs(machine=declared, nsg=bundle.nsg[declared.name], names=tuple(names), after=after)
+
+
 class Platform(Protocol):
     """A place with a cluster, machines and certificates. Everything above it is the same code everywhere."""
 
@@ -71,8 +80,11 @@ class Platform(Protocol):
         """The component below which the platform's resources hang."""
         ...
 
-    def machine(self, args: MachineArgs) -> pulumi.Resource:
-        """Create one virtual machine and return the resource that is done when it has booted."""
+    def machine(self, args: MachineArgs) -> pulumi.Resource | None:
+        """Create one virtual machine and return the resource that is done when it has booted.
+
+        None where it is not this stack that makes machines.
+        """
         ...
 
     def deliver(self, args: DeliveryArgs) -> Sequence[pulumi.Resource]:

@@ -2,25 +2,37 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pulumi
 
 from components import adopted, environment, platform
 from policies.bundles import bundle as bundles
-from slipway.mesh import model
+from slipway.mesh import model, stack_parts
+
+if TYPE_CHECKING:
+    from components.azure import platform as azure_platforms
 
 
 def build(
-    name: str, mesh: model.Mesh, *, bundle: bundles.Bundle, folder: Path, lab_instance: str | None
+    mesh: model.Mesh, *, stack: str, bundle: bundles.Bundle, folder: Path, lab_instance: str | None
 ) -> Mapping[str, pulumi.Input[object]]:
-    """Register everything of one environment and return its outputs; parameters and errors as for :func:`create`.
+    """Register what ``stack`` makes of one environment and return its outputs.
 
-    The platform ``existing`` is a cluster that runs Istio already: nothing is created but objects of the declaration.
+    Parameters and errors as for :func:`create`. The platform ``existing`` is a cluster that runs Istio already:
+    nothing is created but objects of the declaration.
     """
+    name = mesh.environment
     if mesh.platform is model.PlatformKind.EXISTING:
         adopted.AdoptedMesh(name, adopted.AdoptedMeshArgs(mesh=mesh, bundle=bundle))
         return environment.outputs(mesh)
-    found = create(mesh, bundle=bundle, folder=folder, lab_instance=lab_instance)
+    match stack_parts.part_of(stack, mesh):
+        case stack_parts.Part.PLATFORM:
+            return _azure(mesh, bundle=bundle, folder=folder).hand_over(mesh, bundle)
+        case stack_parts.Part.MESH:
+            found = _handed_over(mesh, bundle=bundle, folder=folder)
+        case stack_parts.Part.ALL:
+            found = create(mesh, bundle=bundle, folder=folder, lab_instance=lab_instance)
     environment.Environment(name, environment.EnvironmentArgs(mesh=mesh, bundle=bundle, platform=found))
     return {**environment.outputs(mesh), **found.outputs}
 
@@ -45,9 +57,22 @@ def create(mesh: model.Mesh, *, bundle: bundles.Bundle, folder: Path, lab_instan
                 raise pulumi.RunError(str(error)) from None
             return lab_platform.LabPlatform("lab", found)
         case model.PlatformKind.AZURE:
-            from components.azure import platform as azure_platform  # noqa: PLC0415
-            from components.azure import settings as azure_settings  # noqa: PLC0415
-
-            return azure_platform.AzurePlatform("azure", azure_settings.read(mesh, bundle=bundle, folder=folder))
+            return _azure(mesh, bundle=bundle, folder=folder)
         case model.PlatformKind.EXISTING:
             raise pulumi.RunError("the platform existing is a cluster that is there; nothing creates it")
+
+
+def _azure(mesh: model.Mesh, *, bundle: bundles.Bundle, folder: Path) -> "azure_platforms.AzurePlatform":
+    from components.azure import platform as azure_platform  # noqa: PLC0415
+    from components.azure import settings as azure_settings  # noqa: PLC0415
+
+    return azure_platform.AzurePlatform("azure", azure_settings.read(mesh, bundle=bundle, folder=folder))
+
+
+def _handed_over(mesh: model.Mesh, *, bundle: bundles.Bundle, folder: Path) -> platform.Platform:
+    from components.azure import handed_over, handover, user_data  # noqa: PLC0415
+
+    if mesh.azure is None:
+        raise ValueError("the loader lets no environment on Azure pass without its settings")
+    declared = handover.made_of(bundle, user_data.of(mesh, bundle, folder=folder))
+    return handed_over.HandedOver("azure", mesh.azure, handover.read(mesh, machines=declared))

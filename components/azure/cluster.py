@@ -23,7 +23,8 @@ class ClusterArgs:
 
     ``name`` is its name and DNS prefix, ``settings`` and ``plan`` are the declaration's, ``subnets`` ids of the
     network's subnets by name, of which the cluster's own identity manages those that it needs; ``workspace`` is the
-    id of the Log Analytics workspace for its logs; ``after`` must exist before it: its subnets' ways out.
+    id of the Log Analytics workspace for its logs; ``protect`` says that it must not be destroyed by mistake;
+    ``after`` must exist before it: its subnets' ways out.
     """
 
     place: place.Place
@@ -32,6 +33,7 @@ class ClusterArgs:
     plan: model.Network
     subnets: Mapping[str, pulumi.Input[str]]
     workspace: pulumi.Input[str]
+    protect: bool = False
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -137,7 +139,10 @@ class Cluster(pulumi.ComponentResource):
             tags=args.place.tags,
             # The autoscaler changes the number of nodes.
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[*after, *args.after], ignore_changes=["agentPoolProfiles[*].count"]
+                parent=self,
+                depends_on=[*after, *args.after],
+                protect=args.protect,
+                ignore_changes=["agentPoolProfiles[*].count"],
             ),
         )
 

@@ -10,11 +10,10 @@ from pulumi_azure_native import authorization, compute, managedidentity, network
 from components.azure import place, security_rules
 from slipway.machines import boot_check
 from slipway.manifests.nsg import NsgRule
-from slipway.mesh import azure, model
+from slipway.mesh import azure, azure_plan, model
 
 ADMIN = "slipway"
 BOOT_TIMEOUT_S = 1800  # packages of the team's cloud-config may be many
-OS_DISK_GIB = 64
 DATA_DISK_LUN = 0
 NAME_TTL_S = 60  # a machine that moves is found again within a minute
 _GALLERY = "/subscriptions/"
@@ -213,7 +212,7 @@ class Machine(pulumi.ComponentResource):
                 create_option="FromImage",
                 caching=compute.CachingTypes.READ_WRITE,
                 delete_option="Delete",
-                disk_size_gb=OS_DISK_GIB,
+                disk_size_gb=azure_plan.OS_DISK_GIB,
                 managed_disk=compute.ManagedDiskParametersArgs(storage_account_type="Premium_LRS"),
             ),
             data_disks=[] if data is None else [_attached(data)],

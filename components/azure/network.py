@@ -10,11 +10,9 @@ from components.azure import security_rules
 from components.azure.place import Place
 from slipway.mesh import azure, azure_plan, model
 
-# Source: Azure documentation, nat-gateway/nat-gateway-resource: 64 512 flows per address and destination, at most 16
-# addresses. Two for nodes (images, Azure's own API), four for what the egress gateway sends.
-NODES_PREFIX_LENGTH = 31
-EGRESS_PREFIX_LENGTH = 30
-IDLE_TIMEOUT_MINUTES = 4  # Source: same, the default, and the shortest: fewer ports are held by dead connections
+# The default, and the shortest: fewer ports are held by dead connections. Source: Azure documentation,
+# nat-gateway/nat-gateway-resource.
+IDLE_TIMEOUT_MINUTES = 4
 # Source: AKS documentation, configure-azure-cni-dynamic-ip-allocation and api-server-vnet-integration.
 _AKS = "Microsoft.ContainerService/managedClusters"
 
@@ -73,20 +71,20 @@ class Network(pulumi.ComponentResource):
             tags=args.place.tags,
             opts=self._opts,
         )
-        egress_addresses, egress = self._way_out("egress", EGRESS_PREFIX_LENGTH)
-        _, nodes = self._way_out("nodes", NODES_PREFIX_LENGTH)
+        egress_addresses, egress = self._way_out("egress")
+        _, nodes = self._way_out("nodes")
         self.address_prefix = egress_addresses.ip_prefix
         self.subnets = self._subnets({"egress": egress, "nodes": nodes}, pod_subnets=pod_subnets)
         self.register_outputs({"network": self.virtual_network.id, "egressAddresses": self.address_prefix})
 
-    def _way_out(self, name: str, prefix_length: int) -> tuple[network.PublicIPPrefix, network.NatGateway]:
+    def _way_out(self, name: str) -> tuple[network.PublicIPPrefix, network.NatGateway]:
         place = self._args.place
         addresses = network.PublicIPPrefix(
             f"{name}-addresses",
             resource_group_name=place.group,
             location=place.region,
             public_ip_prefix_name=f"{name}-addresses",
-            prefix_length=prefix_length,
+            prefix_length=azure_plan.PUBLIC_PREFIXES[name],
             sku=network.PublicIPPrefixSkuArgs(name="Standard", tier="Regional"),
             zones=[*self._args.zones],
             tags=place.tags,

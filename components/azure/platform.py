@@ -2,13 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 from pulumi_azure_native import operationalinsights, resources
 
 from components import platform
-from components.azure import backup, cluster, machine, network, place, relay, vault
+from components.azure import (
+    backup,
+    cluster,
+    handover,
+    machine,
+    network,
+    place,
+    relay,
+    relay_identity,
+    vault,
+)
 from components.istio import charts
+from policies.bundles import bundle as bundles
 from slipway.mesh import azure, model
 
 LOG_DAYS = 30  # Source: Azure documentation, azure-monitor/logs/data-retention-configure: what costs nothing extra
@@ -20,7 +32,7 @@ class AzurePlatformArgs:
 
     ``name`` is the environment's, of which names in Azure are made; ``settings`` and ``plan`` are the declaration's,
     ``egress`` the position of its phase; ``charts`` is where Istio comes from; ``user_data`` is cloud-init's text by
-    machine; ``machines`` are declared; ``tags`` go onto everything.
+    machine; ``machines`` are declared; ``tags`` go onto everything; ``monthly_cost`` is the estimate, as an output.
     """
 
     name: str
@@ -31,6 +43,7 @@ class AzurePlatformArgs:
     machines: tuple[model.Machine, ...]
     tags: Mapping[str, str]
     user_data: Mapping[str, str] = field(default_factory=dict)
+    monthly_cost: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 class AzurePlatform(pulumi.ComponentResource):
@@ -92,6 +105,8 @@ class AzurePlatform(pulumi.ComponentResource):
                 plan=self._args.plan,
                 subnets={name: subnet.id for name, subnet in self._network.subnets.items()},
                 workspace=workspace.id,
+                # What another stack has in it would be lost with it, and that stack could not even be destroyed.
+                protect=self._args.settings.stacks is azure.Stacks.TWO,
             ),
             opts=self._opts,
         )
@@ -148,34 +163,50 @@ class AzurePlatform(pulumi.ComponentResource):
             "cluster": self._cluster.cluster.name,
             "vault": self._args.settings.vault,
             "egressAddresses": self._network.address_prefix,
-            "kubeconfig": self._cluster.kubeconfig,
+            handover.KUBECONFIG: self._cluster.kubeconfig,
+            "monthlyCost": self._args.monthly_cost,
         }
+
+    def hand_over(self, mesh: model.Mesh, bundle: bundles.Bundle) -> dict[str, pulumi.Input[object]]:
+        """Create the machines, and what the relay is in Azure; return the outputs, with those for the mesh's stack.
+
+        A machine boots without waiting for its token: it asks for it until the relay has brought it.
+        """
+        for declared in mesh.machines:
+            self.machine(platform.machine_args(mesh, bundle, declared))
+        identity = None
+        if mesh.machines or mesh.ingress:
+            identity = self.trust_relay(certificates=bool(mesh.ingress)).identity
+        left = handover.output(
+            mesh,
+            machines=handover.made_of(bundle, self._args.user_data),
+            cluster=self._cluster.cluster.id,
+            identity=identity,
+        )
+        return {**self.outputs, handover.OUTPUT: left}
+
+    def trust_relay(self, *, certificates: bool) -> relay_identity.RelayIdentity:
+        """Let the relay in the cluster write the machines' secrets, and read ``certificates`` where there are any."""
+        return relay_identity.RelayIdentity(
+            "relay-identity",
+            relay_identity.RelayIdentityArgs(
+                place=self._place,
+                issuer=self._cluster.issuer,
+                vault=self._vault.vault.id,
+                secrets={item.name: self._vault.secrets[item.name].id for item in self._args.machines},
+                certificates=certificates,
+            ),
+            opts=self._opts,
+        )
 
     def deliver(self, args: platform.DeliveryArgs) -> Sequence[pulumi.Resource]:
         """Run the relay in the cluster, where there is anything to deliver."""
         if not args.machines and not args.certificates:
             return ()
-        made = relay.Relay(
-            "relay",
-            relay.RelayArgs(
-                place=self._place,
-                issuer=self._cluster.issuer,
-                vault_url=vault.url(self._args.settings.vault),
-                vault=self._vault.vault.id,
-                secrets=[self._vault.secrets[item.name].id for item in args.machines],
-                machines=args.machines,
-                certificates=[
-                    relay.Certificate(
-                        secret=item.secret.replace(".", "-"), namespace=item.namespace, name=item.secret
-                    )
-                    for item in args.certificates
-                ],
-                image=self._args.settings.relay_image,
-                after=[*args.after, self._vault.ready],
-            ),
-            opts=pulumi.ResourceOptions(parent=self, providers=[args.cluster]),
-        )
-        return (made.ready,)
+        trusted = self.trust_relay(certificates=bool(args.certificates))
+        after = [*trusted.ready, self._vault.ready]
+        settings = self._args.settings
+        return (relay.deliver(args, settings=settings, identity=trusted.identity, after=after, parent=self),)
 
     def machine(self, args: platform.MachineArgs) -> pulumi.Resource:
         """Create one machine; it is done when it has booted."""

@@ -7,16 +7,13 @@ import pulumi
 from pulumi_azure_native import containerservice
 
 from components.azure.place import Place
-from slipway.mesh import azure, azure_checks
+from slipway.mesh import azure, azure_checks, azure_plan
 
-LABEL = "slipway.dev/pool"
-GATEWAYS = "gateways"
-SYSTEM = "system"
 OS_DISK_GIB = 64  # fits the local disk of the sizes that have one
 SURGE = "33%"  # Source: AKS baseline, cluster-stamp.bicep, `maxSurge`
 # Source: AKS documentation, use-system-pools: keeps workloads off the system pool.
 _SYSTEM_ONLY = "CriticalAddonsOnly=true:NoSchedule"
-GATEWAYS_ONLY = f"{LABEL}={GATEWAYS}:NoSchedule"
+GATEWAYS_ONLY = f"{azure_plan.POOL_LABEL}={azure_plan.GATEWAYS}:NoSchedule"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +35,7 @@ class Pools(pulumi.ComponentResource):
     def __init__(self, name: str, args: PoolsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("slipway:azure:Pools", name, None, opts)
         for pool, spec in args.settings.pools.all():
-            if pool != SYSTEM:
+            if pool != azure_plan.SYSTEM:
                 self._pool(pool, spec, args)
         self.register_outputs({})
 
@@ -63,8 +60,8 @@ class Pools(pulumi.ComponentResource):
             os_disk_size_gb=OS_DISK_GIB,
             vnet_subnet_id=args.subnets["nodes"],
             pod_subnet_id=args.subnets.get(f"pods-{name}"),
-            node_labels={LABEL: name},
-            node_taints=[GATEWAYS_ONLY] if name == GATEWAYS else None,
+            node_labels={azure_plan.POOL_LABEL: name},
+            node_taints=[GATEWAYS_ONLY] if name == azure_plan.GATEWAYS else None,
             security_profile=containerservice.AgentPoolSecurityProfileArgs(
                 enable_secure_boot=True, enable_vtpm=True, ssh_access="Disabled"
             ),
@@ -83,7 +80,7 @@ def profile(
     """
     spec = settings.pools.system
     return containerservice.ManagedClusterAgentPoolProfileArgs(
-        name=SYSTEM,
+        name=azure_plan.SYSTEM,
         mode="System",
         type="VirtualMachineScaleSets",
         vm_size=spec.size,
@@ -98,8 +95,8 @@ def profile(
         os_disk_type="Ephemeral",
         os_disk_size_gb=OS_DISK_GIB,
         vnet_subnet_id=subnets["nodes"],
-        pod_subnet_id=subnets.get(f"pods-{SYSTEM}"),
-        node_labels={LABEL: SYSTEM},
+        pod_subnet_id=subnets.get(f"pods-{azure_plan.SYSTEM}"),
+        node_labels={azure_plan.POOL_LABEL: azure_plan.SYSTEM},
         node_taints=[_SYSTEM_ONLY],
         security_profile=containerservice.AgentPoolSecurityProfileArgs(
             enable_secure_boot=True, enable_vtpm=True, ssh_access="Disabled"

@@ -7,25 +7,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_azure_native import managedidentity
 from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta import v1 as meta
 from pulumi_kubernetes.networking import v1 as networking
 from pulumi_kubernetes.rbac import v1 as rbac
 
-from components.azure import place, pools
+from components import platform
 from slipway.machines import arguments
-from slipway.mesh import model
+from slipway.mesh import azure, azure_plan, model
 
 NAME = "token-relay"
 NAMESPACE = "slipway-system"
 AUTHORITY = "https://login.microsoftonline.com"  # Source: Microsoft identity platform, national-cloud: the public one
-_AUDIENCE = "api://AzureADTokenExchange"  # Source: AKS documentation, workload-identity-overview
+AUDIENCE = "api://AzureADTokenExchange"  # Source: AKS documentation, workload-identity-overview
 _FEDERATED = "/var/run/secrets/azure/tokens"
 _FEDERATED_LIFETIME_S = 3600
 _USER = 65532  # nobody in particular; the script needs none
 _LABELS = {"app": NAME}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who the relay is in Azure: the ids of its identity's client and of its Entra tenant."""
+
+    client: pulumi.Input[str]
+    tenant: pulumi.Input[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +48,12 @@ class Certificate:
 class RelayArgs:
     """What the relay serves.
 
-    ``issuer`` is the cluster's OIDC issuer; ``vault_url`` and ``vault`` are the key vault's address and id,
-    ``secrets`` ids of machines' secrets in the order of ``machines``; ``image`` is one with Python 3.9. ``after``
-    are the machines' accounts and every namespace.
+    ``vault_url`` is the key vault's address; ``image`` is one with Python 3.9. ``after`` are the machines' accounts,
+    every namespace, and its rights in Azure.
     """
 
-    place: place.Place
-    issuer: pulumi.Input[str]
+    identity: Identity
     vault_url: str
-    vault: pulumi.Input[str]
-    secrets: Sequence[pulumi.Input[str]]
     machines: Sequence[model.Machine]
     certificates: Sequence[Certificate]
     image: str
@@ -69,7 +72,6 @@ class Relay(pulumi.ComponentResource):
         super().__init__("slipway:azure:Relay", name, None, opts)
         self._args = args
         self._opts = pulumi.ResourceOptions(parent=self)
-        identity, rights = self._identity()
         namespace = core.Namespace(
             f"Namespace/{NAMESPACE}",
             metadata=meta.ObjectMetaArgs(
@@ -97,49 +99,8 @@ class Relay(pulumi.ComponentResource):
             opts=inside,
         )
         roles = [*self._token_roles(), *self._certificate_roles()]
-        self.ready = self._deployment(identity, after=[account, *roles, *rights])
+        self.ready = self._deployment(after=[account, *roles])
         self.register_outputs({})
-
-    def _identity(self) -> tuple[managedidentity.UserAssignedIdentity, list[pulumi.Resource]]:
-        """Return the relay's identity in Azure and its rights: the machines' secrets, and reading certificates."""
-        args = self._args
-        identity = managedidentity.UserAssignedIdentity(
-            f"{NAME}-identity",
-            resource_group_name=args.place.group,
-            location=args.place.region,
-            resource_name_=f"{NAME}-identity",
-            tags=args.place.tags,
-            opts=self._opts,
-        )
-        federated = managedidentity.FederatedIdentityCredential(
-            f"{NAME}-federation",
-            resource_group_name=args.place.group,
-            resource_name_=identity.name,
-            federated_identity_credential_resource_name=NAME,
-            issuer=args.issuer,
-            subject=f"system:serviceaccount:{NAMESPACE}:{NAME}",
-            audiences=[_AUDIENCE],
-            opts=self._opts,
-        )
-        scopes = [
-            (f"{NAME}-writes-{machine.name}", place.Role.SECRETS_OFFICER, secret)
-            for machine, secret in zip(args.machines, args.secrets, strict=True)
-        ]
-        if args.certificates:
-            scopes.append((f"{NAME}-reads-certificates", place.Role.SECRETS_USER, args.vault))
-        rights = [
-            place.assign(
-                name,
-                place=args.place,
-                role=role,
-                principal=identity.principal_id,
-                kind=place.Principal.IDENTITY,
-                scope=scope,
-                opts=self._opts,
-            )
-            for name, role, scope in scopes
-        ]
-        return identity, [federated, *rights]
 
     def _token_roles(self) -> list[pulumi.Resource]:
         """Let the relay ask for tokens of the machines' accounts, by name, and read the mesh's root certificate."""
@@ -200,9 +161,7 @@ class Relay(pulumi.ComponentResource):
         )
         return [role, binding]
 
-    def _deployment(
-        self, identity: managedidentity.UserAssignedIdentity, *, after: Sequence[pulumi.Resource]
-    ) -> pulumi.Resource:
+    def _deployment(self, *, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
         files = self._files()
         digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
         config = core.ConfigMap(
@@ -220,7 +179,7 @@ class Relay(pulumi.ComponentResource):
                 selector=meta.LabelSelectorArgs(match_labels=_LABELS),
                 template=core.PodTemplateSpecArgs(
                     metadata=meta.ObjectMetaArgs(labels=_LABELS, annotations={"slipway.dev/settings": digest}),
-                    spec=_pod(self._args.image, identity),
+                    spec=_pod(self._args.image, self._args.identity),
                 ),
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[config]),
@@ -244,11 +203,41 @@ class Relay(pulumi.ComponentResource):
         return {"relay.json": json.dumps(settings, indent=2) + "\n", "relay.py": script}
 
 
-def _pod(image: str, identity: managedidentity.UserAssignedIdentity) -> core.PodSpecArgs:
+def deliver(
+    args: platform.DeliveryArgs,
+    *,
+    settings: azure.Azure,
+    identity: Identity,
+    after: Sequence[pulumi.Resource],
+    parent: pulumi.Resource,
+) -> pulumi.Resource:
+    """Run the relay in the cluster for everything that is to be delivered; return what is done with the first round.
+
+    ``after`` must exist before it, beside what ``args`` names.
+    """
+    made = Relay(
+        "relay",
+        RelayArgs(
+            identity=identity,
+            vault_url=azure_plan.vault_url(settings.vault),
+            machines=args.machines,
+            certificates=[
+                Certificate(secret=item.secret.replace(".", "-"), namespace=item.namespace, name=item.secret)
+                for item in args.certificates
+            ],
+            image=settings.relay_image,
+            after=[*args.after, *after],
+        ),
+        opts=pulumi.ResourceOptions(parent=parent, providers=[args.cluster]),
+    )
+    return made.ready
+
+
+def _pod(image: str, identity: Identity) -> core.PodSpecArgs:
     environment: dict[str, pulumi.Input[str]] = {
         "AZURE_AUTHORITY_HOST": AUTHORITY,
-        "AZURE_CLIENT_ID": identity.client_id,
-        "AZURE_TENANT_ID": identity.tenant_id,
+        "AZURE_CLIENT_ID": identity.client,
+        "AZURE_TENANT_ID": identity.tenant,
         "AZURE_FEDERATED_TOKEN_FILE": f"{_FEDERATED}/token",
     }
     script = ["python3", "-I", "/etc/slipway/relay.py"]
@@ -275,12 +264,12 @@ def _pod(image: str, identity: managedidentity.UserAssignedIdentity) -> core.Pod
         ],
     )
     federated = core.ServiceAccountTokenProjectionArgs(
-        audience=_AUDIENCE, expiration_seconds=_FEDERATED_LIFETIME_S, path="token"
+        audience=AUDIENCE, expiration_seconds=_FEDERATED_LIFETIME_S, path="token"
     )
     return core.PodSpecArgs(
         service_account_name=NAME,
         containers=[container],
-        node_selector={pools.LABEL: pools.SYSTEM},
+        node_selector={azure_plan.POOL_LABEL: azure_plan.SYSTEM},
         tolerations=[core.TolerationArgs(key="CriticalAddonsOnly", operator="Exists")],
         security_context=core.PodSecurityContextArgs(
             run_as_non_root=True,

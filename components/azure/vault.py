@@ -9,17 +9,11 @@ from pulumi_azure_native import keyvault
 from components.azure import place, private_endpoint
 from slipway.machines import arguments
 
-RESOURCE = "https://vault.azure.net"  # Source: Azure documentation, key-vault/general/authentication
 SOFT_DELETE_DAYS = (
     90  # Source: Azure documentation, key-vault/general/soft-delete-overview: the longest, and Azure's default
 )
 _ZONE = "privatelink.vaultcore.azure.net"  # Source: Azure documentation, private-link/private-endpoint-dns
 _PLACEHOLDER = "the relay in the cluster has not delivered a token yet"
-
-
-def url(name: str) -> str:
-    """Return the address of a key vault by its name."""
-    return f"https://{name}.vault.azure.net"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

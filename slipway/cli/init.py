@@ -41,7 +41,7 @@ _AZURE = """\
 platform: azure
 revision: "1-29-1"
 azure:
-  region: westeurope
+{stacks}  region: westeurope
   kubernetes: "1.34"
   admins: [00000000-0000-0000-0000-000000000000]   # yours: az ad group show --group NAME --query id
   # machines:                                  # where there are any: docs/azure.md
@@ -54,6 +54,9 @@ network:                                       # networks that nothing else has 
   nodes: 10.20.2.0/24
   pods: 10.20.8.0/21
   services: 10.21.0.0/16
+"""
+_TWO_STACKS = """\
+  stacks: two                                  # {environment}-platform: what is Azure's; {environment}: the mesh
 """
 _BEGINNINGS = {"lab": _LAB, "azure": _AZURE}
 _PHASES = """\
@@ -99,6 +102,14 @@ _KINDS = (
     show_default=True,
     help="Where the environment runs; not for --from-cluster.",
 )
+@click.option(
+    "--stacks",
+    "count",
+    type=click.Choice(["one", "two"]),
+    default="one",
+    show_default=True,
+    help="On Azure: two, where the mesh is applied by people without rights in Azure.",
+)
 @click.option("--from-cluster", is_flag=True, help="Draft it from what runs in a cluster, which is only read.")
 @click.option("--kubeconfig", default="", help="For --from-cluster: default KUBECONFIG, then ~/.kube/config.")
 @click.option("--context", default="", help="For --from-cluster: context of the kubeconfig.")
@@ -117,6 +128,7 @@ def init(
     *,
     name: str,
     platform: str,
+    count: str,
     from_cluster: bool,
     kubeconfig: str,
     context: str,
@@ -130,15 +142,22 @@ def init(
     access logs (JSON lines as Slipway's sidecars write them, or Istio's default text) become calls. What becomes of
     each Istio object is printed: taken over, left alone, or in the way.
     Examples: slipway init prod --mesh shop && slipway check prod
-              slipway init prod --mesh shop --platform azure
+              slipway init prod --mesh shop --platform azure --stacks two
               kubectl logs -n shop -l app=orders -c istio-proxy --tail=-1 > orders.log
               slipway init prod --mesh shop --from-cluster --access-log orders.log
     """
     _check_names(environment, name)
     if not from_cluster and (namespaces or logs or kubeconfig or context):
         raise click.UsageError("--kubeconfig, --context, --namespace and --access-log go with --from-cluster")
+    if count == "two" and platform != "azure":
+        raise click.UsageError("--stacks two goes with --platform azure")
     beginning = _HEAD + _BEGINNINGS[platform] + _PHASES
-    mesh, stated = _MESH.format(name=name), beginning.format(machine=_MACHINES[platform])
+    mesh, stated = (
+        _MESH.format(name=name),
+        beginning.format(
+            machine=_MACHINES[platform], stacks=_TWO_STACKS.format(environment=environment) if count == "two" else ""
+        ),
+    )
     if from_cluster:
         mesh, stated = _drafted(name, kubeconfig=kubeconfig, context=context, namespaces=namespaces, logs=logs)
     _write(environment, mesh, stated)

@@ -51,6 +51,11 @@ def preview(
         raise click.BadParameter(f"there is no folder for {markdown}", param_hint="--markdown")
     with stacks.told(as_json=as_json):
         mesh = stacks.load(environment)
+    if environment != mesh.environment:
+        raise click.UsageError(
+            f"{environment} makes the platform only; `slipway preview {mesh.environment}` says who may call whom, "
+            f"`pulumi preview --stack {environment}` what changes in Azure"
+        )
     variables = environments.variables(mesh, instance=instance)
     found = _previewed(pulumi.Stack(name=environment, folder=stacks.project(), environment=variables))
     if "text" in found:

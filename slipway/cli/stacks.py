@@ -13,7 +13,7 @@ import click
 from slipway.diagnostics import Diagnostic, DiagnosticsError, catalogue, render
 
 if TYPE_CHECKING:
-    from slipway.mesh import loader, model
+    from slipway.mesh import loader, model, stack_parts
 
 FOLDER = "stacks"
 EXIT_EFFECT_FAILED = 1
@@ -23,6 +23,7 @@ EXIT_BAD_INPUT = 2
 def load(environment: str, *, folder: Path | None = None, shown_as: str = "") -> "model.Mesh":
     """Return the resolved declaration of ``environment`` in ``folder`` (default: ``stacks`` here).
 
+    The stack of a platform alone (``prod-platform``) means its environment (:func:`part_of` says which part of it).
     Messages name files below ``shown_as`` when the folder itself is none that people know. Warnings are printed.
     Objects written by hand are held against the guardrails here, before anything is made of them. Raises
     DiagnosticsError with every mistake.
@@ -30,7 +31,9 @@ def load(environment: str, *, folder: Path | None = None, shown_as: str = "") ->
     from slipway.mesh import loader
     from slipway.world import files
 
-    sources = files.read_sources(Path(FOLDER) if folder is None else folder, environment)
+    place = Path(FOLDER) if folder is None else folder
+    stack, environment = environment, files.environment_of(place, environment)
+    sources = files.read_sources(place, environment)
     if shown_as and folder is not None:
         sources = dataclasses.replace(
             sources,
@@ -43,12 +46,20 @@ def load(environment: str, *, folder: Path | None = None, shown_as: str = "") ->
         sources.mesh, sources.environment, environment_name=environment, today=today, extra_files=sources.extra
     )
     mesh = examined.resolved()
+    part_of(stack, mesh)
     if mesh.extra:
         from slipway.cli import extras
 
         extras.stop_on_mistakes(mesh, today=today)
     click.echo(render.text(examined.diagnostics), err=True, nl=False)
     return mesh
+
+
+def part_of(stack: str, mesh: "model.Mesh") -> "stack_parts.Part":
+    """Return what a stack makes of an environment. Raises DiagnosticsError where there is no such stack."""
+    from slipway.mesh import stack_parts
+
+    return stack_parts.part_of(stack, mesh)
 
 
 def _renamed(source: "loader.Source", folder: Path, shown_as: str) -> "loader.Source":

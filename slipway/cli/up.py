@@ -15,10 +15,12 @@ def up(environment: str, instance: str | None) -> None:
 
     \b
     A second run changes nothing and says so. Workloads are restarted in the lab only: elsewhere their teams do it.
-    Example: slipway up lab
+    An environment in two stacks: first ENVIRONMENT-platform, by those who may change Azure, then ENVIRONMENT.
+    Examples: slipway up lab
+              slipway up prod-platform && slipway up prod
     """
     from slipway.cli import environments
-    from slipway.mesh import model
+    from slipway.mesh import model, stack_parts
     from slipway.rollout import injection
     from slipway.world import kubernetes, pulumi
 
@@ -30,6 +32,9 @@ def up(environment: str, instance: str | None) -> None:
     status = stack.attached("up", "--yes", "--skip-preview", "--suppress-permalink=true")
     if status != 0:
         raise SystemExit(stacks.EXIT_EFFECT_FAILED)
+    if stacks.part_of(environment, mesh) is stack_parts.Part.PLATFORM:
+        click.echo(f"the platform is up: `slipway up {mesh.environment}` makes the mesh on it", err=True)
+        return
     if mesh.platform is not model.PlatformKind.LAB:
         click.echo(f"nothing was restarted: `slipway check {environment} --live` names pods without it", err=True)
         return

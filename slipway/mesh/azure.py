@@ -22,6 +22,13 @@ class Option(enum.Enum):
     INSIGHTS = "insights"
 
 
+class Stacks(enum.Enum):
+    """How many Pulumi stacks make the environment: one, or the platform's and the mesh's with rights of their own."""
+
+    ONE = "one"
+    TWO = "two"
+
+
 class Day(enum.Enum):
     """A day of the week, as AKS spells it."""
 
@@ -85,7 +92,8 @@ class Azure:
     ``kubernetes`` is a minor version, as ``1.34``; ``istio`` a full one; ``api_networks`` are those that reach the
     cluster's API from outside, none for a private one; ``admins`` are object ids of Entra groups; ``zones`` is empty
     in a region without them; ``vault`` is the key vault's name; ``peers`` are networks that this one is connected to;
-    ``keep_data`` protects what cannot be made again; ``machines`` is None where there are none.
+    ``keep_data`` protects what cannot be made again; ``machines`` is None where there are none; ``stacks`` says how
+    many make it all; ``prices`` is a path of a list of prices, relative to the environment's file, or empty.
     """
 
     region: str
@@ -103,3 +111,5 @@ class Azure:
     keep_data: bool
     relay_image: str
     machines: MachineImage | None
+    stacks: Stacks = Stacks.ONE
+    prices: str = ""

@@ -1,6 +1,6 @@
 """The keys below ``azure`` in ``<environment>.yaml``."""
 
-from slipway.mesh import azure, azure_values
+from slipway.mesh import azure, azure_values, values
 from slipway.mesh.mesh_keys import CIDR
 from slipway.mesh.shape import Choice, Field, Flag, ListOf, Record, Text, Whole
 
@@ -181,6 +181,17 @@ AZURE = Record(
             key="relayImage",
             shape=Text(noun="a container image", parse=azure_values.parse_container_image),
             doc=f"an image with Python 3.9 for the relay of machines' tokens; default: {RELAY_IMAGE}",
+        ),
+        Field(
+            key="stacks",
+            shape=Choice(noun="a number of stacks", values=tuple(item.value for item in azure.Stacks)),
+            doc="`two`: the stack `ENVIRONMENT-platform` makes what is Azure's, that of the environment what lies in "
+            "the cluster, without any right to change Azure; default: one",
+        ),
+        Field(
+            key="prices",
+            shape=Text(noun="a file's path", parse=values.parse_file_path, schema={"minLength": 1}),
+            doc="a list of prices for the monthly estimate, relative to this file; default: one of West Europe",
         ),
         Field(key="machines", shape=_MACHINE_IMAGE, doc="what machines are made from; required where there are any"),
     ),

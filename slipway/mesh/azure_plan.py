@@ -14,6 +14,15 @@ _PART_PREFIX = 27
 INFRASTRUCTURE_PREFIX = 25  # the longest one that holds all its parts
 PODS_PREFIX = 26  # likewise: a subnet has at least a /28. Source: Azure, virtual-networks-faq is /29
 LOAD_BALANCERS = "load-balancers"  # the subnet's name, which Services of internal load balancers state
+# Prefixes of public addresses by way out: two for nodes (images, Azure's own API), four for what the egress gateway
+# sends. Source: Azure documentation, nat-gateway/nat-gateway-resource: 64 512 flows per address and destination, at
+# most 16 addresses.
+PUBLIC_PREFIXES = {"egress": 30, "nodes": 31}
+OS_DISK_GIB = 64  # of machines
+POOL_LABEL = "slipway.dev/pool"  # of nodes, with their pool's name; of taints, too
+GATEWAYS = "gateways"  # the pool whose pods have the way out
+SYSTEM = "system"
+VAULT_RESOURCE = "https://vault.azure.net"  # Source: Azure documentation, key-vault/general/authentication
 VAULT_CHARACTERS = 24  # Source: Azure documentation, resource-name-rules, Microsoft.KeyVault
 _DIGEST_CHARACTERS = 6
 
@@ -83,6 +92,11 @@ def vault_name(*, mesh: str, environment: str, region: str) -> str:
     room = VAULT_CHARACTERS - len("kv--") - _DIGEST_CHARACTERS
     words = re.sub(r"-+", "-", f"{mesh}-{environment}")[:room].strip("-")
     return f"kv-{words}-{digest}"
+
+
+def vault_url(name: str) -> str:
+    """Return the address of a key vault by its name."""
+    return f"https://{name}.vault.azure.net"
 
 
 def address_space(network: model.Network, *, pod_subnets: bool) -> tuple[str, ...]:

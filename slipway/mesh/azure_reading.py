@@ -45,6 +45,8 @@ def read_azure(
         keep_data=found.get("keepData") is None or found.is_stated("keepData"),
         relay_image=found.text_of("relayImage", azure_keys.RELAY_IMAGE),
         machines=_machines(found.get("machines")),
+        prices=found.text_of("prices"),
+        stacks=azure.Stacks(found.text_of("stacks", azure.Stacks.ONE.value)),
     )
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from slipway.diagnostics import Collector, Span, catalogue, wording
+from slipway.diagnostics import Collector, DiagnosticsError, Span, catalogue, wording
 from slipway.manifests import decoding
-from slipway.mesh import names, shape
+from slipway.mesh import azure_prices, names, shape, stack_parts
 from slipway.mesh.loader import Source
 
 _MESH_FILE = "mesh.yaml"
@@ -48,6 +48,25 @@ def environments(directory: Path) -> tuple[str, ...]:
     """Return the names of the environments that have a file, sorted."""
     found = {path.stem for path in directory.glob(f"*{_ENDING}")} - _NOT_ENVIRONMENTS
     return tuple(sorted(name for name in found if not name.startswith("Pulumi")))
+
+
+def environment_of(directory: Path, stack: str) -> str:
+    """Return the environment of a stack: most bear its name, a platform's own stack ends in `-platform`."""
+    return stack_parts.environment_of(stack, environments(directory))
+
+
+def read_prices(directory: Path, path: str, *, limits: decoding.Limits = decoding.DEFAULT_LIMITS) -> Source:
+    """Return the list of prices at ``path``, relative to ``directory``, or Slipway's own where it is empty.
+
+    Raises DiagnosticsError: MESH0104 for a file that is too large, MESH0221 for one that cannot be read.
+    """
+    if not path:
+        return azure_prices.own()
+    collector = Collector()
+    source = _read(directory / path, limits, collector)
+    if source is None:
+        raise DiagnosticsError(collector.diagnostics)
+    return source
 
 
 def _mesh_paths(directory: Path, collector: Collector) -> list[Path]:

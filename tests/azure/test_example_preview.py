@@ -1,4 +1,4 @@
-"""The checkout's own program for the example on Azure, previewed by the real engine against the stand-in."""
+"""The checkout's own program for the examples on Azure, by the real engine against the stand-in."""
 
 import json
 import os
@@ -27,7 +27,8 @@ def pulumi(stand_in, tmp_path):
         shutil.copy(ROOT / name, project / name)
     for name in ("stacks", "examples"):
         shutil.copytree(ROOT / name, project / name)
-    shutil.copy(ROOT / "examples/azure/dev.yaml", project / "stacks/dev.yaml")
+    for name in ("dev", "prod"):
+        shutil.copy(ROOT / f"examples/azure/{name}.yaml", project / f"stacks/{name}.yaml")
     (project / ".venv").symlink_to(sys.prefix)
     (tmp_path / "backend").mkdir()
     found = programs.ensure(["pulumi", "pulumi-resource-kubernetes"])
@@ -60,11 +61,31 @@ def pulumi(stand_in, tmp_path):
     return run
 
 
+def steps_of(pulumi):
+    """Return what a preview plans: kinds of steps, and the types that they are about."""
+    steps = json.loads(pulumi("preview", "--json"))["steps"]
+    return {item["op"] for item in steps}, [item["newState"]["type"] for item in steps]
+
+
 def test_a_first_preview_needs_no_cluster_and_no_login_and_has_no_unknown_input(pulumi):
     pulumi("stack", "select", "--create", "dev")
-    steps = json.loads(pulumi("preview", "--json"))["steps"]
-    assert {item["op"] for item in steps} == {"create"}
-    kinds = [item["newState"]["type"] for item in steps]
+    operations, kinds = steps_of(pulumi)
+    assert operations == {"create"}
     assert kinds.count("azure-native:compute:VirtualMachine") == 2
     assert kinds.count("azure-native:containerservice:ManagedCluster") == 1
     assert kinds.count("kubernetes:helm.sh/v3:Release") == 5
+
+
+def test_of_two_stacks_the_meshs_asks_nothing_of_azure_and_the_platforms_nothing_of_the_cluster(pulumi):
+    pulumi("stack", "select", "--create", "prod")
+    assert "`prod-platform`, which makes the environment's platform, is not up" in pulumi("preview")
+    operations, kinds = steps_of(pulumi)
+    assert operations == {"create"}
+    assert not [kind for kind in kinds if kind.startswith("azure-native:")]
+    assert kinds.count("kubernetes:helm.sh/v3:Release") == 5
+
+    pulumi("stack", "select", "--create", "prod-platform")
+    operations, kinds = steps_of(pulumi)
+    assert operations == {"create"}
+    assert kinds.count("azure-native:compute:VirtualMachine") == 2
+    assert not [kind for kind in kinds if kind.startswith("kubernetes:")]

@@ -4,9 +4,11 @@ import base64
 import json
 from pathlib import Path
 
+import grpc
+import pulumi
 import recording
 
-from components import environment, platforms
+from components import platforms
 from policies.bundles import compiler
 from slipway.mesh import loader
 
@@ -32,14 +34,14 @@ KUBECONFIG = {
 }
 
 
-def load(environment_text: str | None = None):
+def load(environment_text: str | None = None, *, name: str = "dev"):
     """Return the example's mesh on Azure; ``environment_text`` is another environment file's text."""
     folder = ROOT / "examples/azure"
-    text = (folder / "dev.yaml").read_text() if environment_text is None else environment_text
+    text = (folder / f"{name}.yaml").read_text() if environment_text is None else environment_text
     return loader.load(
         [loader.Source(file="mesh.yaml", text=(ROOT / "stacks/mesh.yaml").read_text())],
-        loader.Source(file="dev.yaml", text=text),
-        environment_name="dev",
+        loader.Source(file=f"{name}.yaml", text=text),
+        environment_name=name,
     )
 
 
@@ -53,7 +55,14 @@ def text_of(**changes: str) -> str:
 
 
 class Azure(recording.Recorder):
-    """Answers as Azure does where a program depends on it: ids, names, identities, the kubeconfig."""
+    """Answers as Azure does where a program depends on it: ids, names, identities, the kubeconfig.
+
+    ``left`` are the outputs of the platform's stack, as the engine knows them.
+    """
+
+    def __init__(self, left=None) -> None:
+        super().__init__()
+        self._left = left
 
     def new_resource(self, args):
         self.registered.append(args)
@@ -80,18 +89,23 @@ class Azure(recording.Recorder):
 
     def call(self, args):
         self.calls.append(args)
+        if args.token == "pulumi:pulumi:readStackOutputs":
+            if self._left is None:
+                raise grpc.RpcError(f'unknown stack "{args.args["name"]}"')
+            return {"outputs": self._left}
         encoded = base64.b64encode(json.dumps(KUBECONFIG).encode()).decode()
         return {"kubeconfigs": [{"name": "clusterUser", "value": encoded}]}
 
 
-def record(mesh, *, preview: bool = False) -> recording.Graph:
-    """Return what the program registers for ``mesh``."""
+def record(mesh, *, preview: bool = False, stack: str | None = None, left=None) -> recording.Graph:
+    """Return what the program registers for ``mesh``, in its one stack or in ``stack``; ``left`` as for `Azure`."""
 
     def program() -> None:
         bundle = compiler.compile_bundle(mesh)
-        place = platforms.create(mesh, bundle=bundle, folder=ROOT / "stacks", lab_instance=None)
-        environment.Environment(
-            mesh.environment, environment.EnvironmentArgs(mesh=mesh, bundle=bundle, platform=place)
+        outputs = platforms.build(
+            mesh, stack=stack or mesh.environment, bundle=bundle, folder=ROOT / "stacks", lab_instance=None
         )
+        for name, value in outputs.items():
+            pulumi.export(name, value)
 
-    return recording.record(program, Azure(), preview=preview)
+    return recording.record(program, Azure(left), preview=preview)

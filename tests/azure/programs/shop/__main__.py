@@ -10,30 +10,31 @@ from pathlib import Path
 
 import pulumi
 
-from components import environment, platform
+from components import platform, platforms
+from components.azure import istio, settings
 from components.azure import platform as azure_platform
-from components.azure import settings
 from policies.bundles import compiler, mesh_config
 from slipway.mesh import loader, model
 from slipway.world import files
 
 STACKS = Path(__file__).parent / "stacks"
 
-name = pulumi.get_stack()
+stack = pulumi.get_stack()
+name = files.environment_of(STACKS, stack)
 sources = files.read_sources(STACKS, name)
 today = datetime.datetime.now(tz=datetime.UTC).date()
 mesh = loader.examine(sources.mesh, sources.environment, environment_name=name, today=today).resolved()
 bundle = compiler.compile_bundle(mesh)
-arguments = settings.read(mesh, bundle=bundle, folder=STACKS)
 if pulumi.Config().get_bool("mesh"):
     from components.lab import settings as lab_settings
 
     plain = mesh_config.emit_control_plane(dataclasses.replace(mesh, platform=model.PlatformKind.LAB))
     bundle = dataclasses.replace(bundle, control_plane=plain)
-    arguments = dataclasses.replace(arguments, charts=lab_settings.built_charts())
-    made = azure_platform.AzurePlatform("azure", arguments)
-    environment.Environment(name, environment.EnvironmentArgs(mesh=mesh, bundle=bundle, platform=made))
+    istio.charts_of = lambda _: lab_settings.built_charts()
+    outputs = platforms.build(mesh, stack=stack, bundle=bundle, folder=STACKS, lab_instance=None)
+    for key, value in outputs.items():
+        pulumi.export(key, value)
 else:
-    made = azure_platform.AzurePlatform("azure", arguments)
+    made = azure_platform.AzurePlatform("azure", settings.read(mesh, bundle=bundle, folder=STACKS))
     for machine in mesh.machines:
         made.machine(platform.MachineArgs(machine=machine, nsg=bundle.nsg[machine.name], names=()))

@@ -111,6 +111,14 @@ class Facts:
         return _grouped_by_namespace(self.workloads)
 
     @functools.cached_property
+    def services_in(self) -> dict[str, list[Service]]:
+        """Services by namespace."""
+        found: dict[str, list[Service]] = defaultdict(list)
+        for item in self.services:
+            found[item.namespace].append(item)
+        return dict(found)
+
+    @functools.cached_property
     def services_by_name(self) -> dict[tuple[str, str], Service]:
         """Services by namespace and name."""
         return {(item.namespace, item.name): item for item in self.services}

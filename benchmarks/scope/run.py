@@ -85,7 +85,7 @@ def _cost(found: Mapping[str, Sequence[float]], middle: Mapping[str, float], nam
     if name == callers.NONE.name:
         return f"{middle[name]:.1f}"
     more_us = middle[name] - middle[callers.NONE.name]
-    return f"{middle[name]:.1f} (+{more_us:.1f}; {callers.ratio(found, name, callers.IDEAL.name):.2f}x)"
+    return f"{middle[name]:.1f} ({more_us:+.1f}; {callers.ratio(found, name, callers.IDEAL.name):.2f}x)"
 
 
 def _size(people: crowd.Crowd, mesh: size.Mesh) -> list[str]:

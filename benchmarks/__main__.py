@@ -5,7 +5,7 @@ import itertools
 import sys
 
 NAMES = ("lab", "reachability", "compile", "shuffled", "fuzz", "accepted", "judge")
-LONG = ("applied", "azure", "mutants")  # only where they are named
+LONG = ("applied", "azure", "mutants", "scope")  # only where they are named
 
 
 def main() -> int:

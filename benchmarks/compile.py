@@ -2,13 +2,12 @@
 
 Processor seconds and peak memory of whole processes, since others may use the computer. The peers get the objects
 that Slipway has compiled as static files, so they read about 20 times the text and decide nothing: `kubectl
-kustomize` of the lab's programs, `helm template` when `helm` is on PATH or named by SLIPWAY_HELM. They are left out
-at the largest size, where kustomize takes many minutes.
+kustomize` of the lab's programs, and `helm template`, which is found or built for this alone. kustomize is left out
+at the largest size, where it takes many minutes.
 """
 
 import math
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from benchmarks import declarations
 from slipway.lab import programs
 
 SIZES = (50, 200, 1000, 5000)
-LARGEST_BESIDE = 1000
+LARGEST = {"kubectl": 1000}
 GOAL_SIZE, GOAL_S, GOAL_MIB = 1000, 1.5, 150
 _SLIPWAY = str(Path(sys.executable).with_name("slipway"))
 _CHART = "apiVersion: v2\nname: mesh\nversion: 0.1.0\n"
@@ -74,10 +73,14 @@ def measured(services: int, peers: Mapping[str, Path]) -> dict[str, Spent]:
 
 
 def peers() -> dict[str, Path]:
-    """Return the peers that are on this computer."""
-    found = {"kubectl": programs.ensure(["kubernetes"])["kubernetes"].bin / "kubectl"}
-    helm = os.environ.get("SLIPWAY_HELM") or shutil.which("helm")
-    return found if helm is None else {**found, "helm": Path(helm)}
+    """Return the peers, found on this computer or built; says of each that cannot be had why, and leaves it out."""
+    programs_of = {"kubectl": "kubernetes", "helm": "helm"}
+    try:
+        ready = programs.ensure(programs_of.values())
+    except programs.ProgramsUnavailable as error:
+        sys.stdout.write("".join(f"left out: {name}: {reason}\n" for name, reason in error.reasons.items()))
+        ready = error.ready
+    return {name: ready[of].bin / name for name, of in programs_of.items() if of in ready}
 
 
 def growth(seconds: Mapping[int, float]) -> float:
@@ -89,7 +92,10 @@ def growth(seconds: Mapping[int, float]) -> float:
 def main() -> int:
     """Print the table; 1 when the goal is missed."""
     beside = peers()
-    results = {size: measured(size, beside if size <= LARGEST_BESIDE else {}) for size in SIZES}
+    results = {
+        size: measured(size, {name: path for name, path in beside.items() if size <= LARGEST.get(name, size)})
+        for size in SIZES
+    }
     names = list(results[SIZES[0]])
     shown = table.Table(title="From cold: processor seconds / peak MiB")
     for title in ("services", "objects", *(f"slipway {name}" if " " not in name else name for name in names)):
@@ -101,8 +107,6 @@ def main() -> int:
     exponents = [growth({size: item[n].cpu_s for size, item in results.items() if n in item}) for n in names]
     shown.add_row("exponent", "", *(f"{item:.2f}" for item in exponents))
     console.Console(width=120).print(shown)
-    if "helm" not in beside:
-        sys.stdout.write("helm is not on PATH and SLIPWAY_HELM does not name it: left out\n")
     goal = results[GOAL_SIZE]["check"]
     met = goal.cpu_s <= GOAL_S and goal.peak_mib <= GOAL_MIB
     sys.stdout.write(

@@ -185,6 +185,12 @@ class Beside:
         return dict(sorted(found.items()))
 
 
+def refused_outside(calls: Mapping[str, str]) -> dict[str, str]:
+    """Return what came instead of an answer, or nothing, for each call of the sidecar there to an outside host."""
+    told = [f"{Beside.MESHED} -> {name}" for names in _OUTSIDE for name in names]
+    return {name: "" if calls[name].startswith("answer ") else calls[name] for name in told}
+
+
 def _giver(body: str) -> str:
     """Return who gave an answer; the rest of it differs from time to time."""
     return str(json.loads(body).get("place")) if body.startswith('{"place"') else ""

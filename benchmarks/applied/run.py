@@ -20,6 +20,7 @@ from slipway.world import files
 
 ROOT = Path(__file__).parents[2]
 BESIDE = "calls of an undeclared namespace, as before"
+OUTSIDE = "outside hosts that its sidecar reaches"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,6 +89,8 @@ def _beside(before: dict[str, str], now: dict[str, str]) -> Iterator[trial.Line]
     for call, was in before.items():
         difference = "" if now[call] == was else f"it was: {was}"
         yield trial.Line(heading=BESIDE, told=f"{call}: {now[call]}", difference=difference)
+    for call, instead in people.refused_outside(now).items():
+        yield trial.Line(heading=OUTSIDE, told=call, difference=instead)
 
 
 def _print(tally: Tally) -> None:

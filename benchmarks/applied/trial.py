@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarks.applied import meshes
+from policies.bundles import positions
 from slipway.mesh import model
 from slipway.rollout import (
     access_log,
@@ -59,6 +60,7 @@ def measure(mesh: model.Mesh, *, cluster: kubernetes.Kubernetes, place: ground.G
         senders.needed_pods(checks),
         namespaces=mesh.namespaces,
         revision=mesh.revision,
+        outbound=positions.outbound_mode(mesh),
         surroundings=around,
     )
     logs = _Logs(mesh, cluster=cluster, place=place)

@@ -168,7 +168,7 @@ def objects(lots: Iterable[Lot], *, revision: str, further: Iterable[Application
     found = [_namespace(name, {"istio.io/rev": revision}) for name in meshed] + [_namespace(PLAIN, {})]
     found += [_telemetry(name) for name in meshed]
     for item in (*applications(lots), *further):
-        found += [_account(item), service(item), _pod(item, revision)]
+        found += [account(item), service(item), pod(item, revision)]
     return found
 
 
@@ -189,7 +189,8 @@ def _telemetry(namespace: str) -> dict[str, Any]:
     }
 
 
-def _account(item: Application) -> dict[str, Any]:
+def account(item: Application) -> dict[str, Any]:
+    """Return the ServiceAccount of an application."""
     metadata = {"name": item.account, "namespace": item.namespace}
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
 
@@ -207,7 +208,7 @@ def service(item: Application) -> dict[str, Any]:
     }
 
 
-def _pod(item: Application, revision: str) -> dict[str, Any]:
+def pod(item: Application, revision: str = "") -> dict[str, Any]:
     """Return a pod that only holds a network namespace; the application itself is started beside it.
 
     Connections of a changed listener end after a second, so that a round meets none of the round before.

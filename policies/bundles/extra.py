@@ -14,7 +14,7 @@ def admit(mesh: model.Mesh, ours: Sequence[Manifest]) -> tuple[Manifest, ...]:
     """Return the objects of ``stacks/extra`` with our label and origin, beside ``ours``.
 
     Raises DiagnosticsError (MESH0703) for each that has the name of one of ours, means the same workloads or hosts
-    as one, or refuses what a phase still lets through.
+    as one, refuses what a phase still lets through, or lets through what a phase refuses.
     """
     if not mesh.extra:
         return ()
@@ -67,6 +67,8 @@ def _check(mesh: model.Mesh, item: model.Extra, ours: Iterable[Manifest], collec
     if kind == "AuthorizationPolicy":
         _check_provider(mesh, item, collector)
         _check_phase(mesh, item, collector)
+    elif kind == "Sidecar":
+        _check_outbound(mesh, item, collector)
     elif kind == "WorkloadEntry":
         _check_machine(mesh, item, collector)
     elif kind in _ROUTING:
@@ -112,6 +114,23 @@ def _check_phase(mesh: model.Mesh, item: model.Extra, collector: Collector) -> N
                 hint=f'add the annotation `{positions.DRY_RUN}: "true"` until the position is `enforced`',
             )
             return
+
+
+def _check_outbound(mesh: model.Mesh, item: model.Extra, collector: Collector) -> None:
+    """Report a scope that sends anywhere while the way out is locked; one that says nothing takes the mesh's word.
+
+    Source: istio/istio 1.29.1 pilot/pkg/model/sidecar.go `convertToSidecarScope`.
+    """
+    mode = str(_map(_spec(item.manifest), "outboundTrafficPolicy").get("mode", ""))
+    if item.manifest.namespace in mesh.namespaces and mode != positions.outbound_mode(mesh) == positions.KNOWN_ONLY:
+        collector.report(
+            catalogue.EXTRA_COLLISION,
+            f"{_named(item.manifest)} sends what it does not know anywhere, and `phase.egress` is `locked`",
+            span=item.span,
+            path="spec.outboundTrafficPolicy.mode",
+            found=mode,
+            hint=f"state `outboundTrafficPolicy: {{mode: {positions.KNOWN_ONLY}}}`",
+        )
 
 
 def _check_machine(mesh: model.Mesh, item: model.Extra, collector: Collector) -> None:

@@ -25,17 +25,18 @@ PROXY_METADATA = {"ISTIO_META_DNS_CAPTURE": "true", "PROXY_CONFIG_XDS_AGENT": "t
 
 
 def emit_mesh_config(mesh: model.Mesh) -> dict[str, Any]:
-    """Return ``meshConfig``: unknown destinations refused once the way out is locked, mutual TLS, no mesh-wide log.
+    """Return ``meshConfig``: mutual TLS, no mesh-wide log, and no word on where undeclared namespaces may send.
 
+    It reaches every namespace with sidecars, declared or not. A way out that is locked is therefore stated by each
+    declared namespace's own Sidecar, and what stands here for all others is Istio's default.
     An application starts only when its sidecar is ready, so nothing it sends is lost or leaves by another way.
     Source: istio/api mesh/v1alpha1/config.proto.
     """
-    mode = "REGISTRY_ONLY" if positions.egress_is_locked(mesh) else "ALLOW_ANY"
     return {
         "trustDomain": mesh.trust_domain,
         "enableAutoMtls": True,
         "accessLogFile": "",
-        "outboundTrafficPolicy": {"mode": mode},
+        "outboundTrafficPolicy": {"mode": positions.ANYWHERE},
         "defaultConfig": {"holdApplicationUntilProxyStarts": True, "proxyMetadata": dict(PROXY_METADATA)},
         "extensionProviders": providers.extension_providers(mesh),
     }

@@ -4,6 +4,9 @@ from slipway.manifests import guard
 from slipway.mesh import model
 
 DRY_RUN = "istio.io/dry-run"
+# What a sidecar does with destinations that it does not know.
+# Source: istio/api networking/v1/sidecar.proto, OutboundTrafficPolicy.Mode.
+KNOWN_ONLY, ANYWHERE = "REGISTRY_ONLY", "ALLOW_ANY"
 
 
 def dry_run(mode: model.AuthorizationMode) -> dict[str, str]:
@@ -37,6 +40,11 @@ def calls_are_enforced(mesh: model.Mesh) -> bool:
 def egress_is_locked(mesh: model.Mesh) -> bool:
     """Whether outgoing traffic is limited to what is declared."""
     return mesh.phases.egress is model.EgressMode.LOCKED
+
+
+def outbound_mode(mesh: model.Mesh) -> str:
+    """Return what sidecars of declared workloads do with destinations that they do not know."""
+    return KNOWN_ONLY if egress_is_locked(mesh) else ANYWHERE
 
 
 def scope_is_narrowed(mesh: model.Mesh) -> bool:

@@ -19,7 +19,7 @@ def _sidecar(
         spec={
             **({} if labels is None else {"workloadSelector": {"labels": labels}}),
             "egress": [{"hosts": hosts}],
-            "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
+            "outboundTrafficPolicy": {"mode": positions.KNOWN_ONLY},
         },
     )
 
@@ -43,7 +43,12 @@ def emit_sidecar_scope(mesh: model.Mesh) -> tuple[Manifest, ...]:
 
     While a server would still take undeclared calls nothing is narrowed, or a sidecar would refuse what is only to
     be observed; a locked way out is then stated with everything in scope. With an open way out there is none.
-    Source: istio/istio 1.29.1 pilot/pkg/networking/core/httproute.go: what is out of scope is not routed.
+    Each of them refuses unknown destinations by itself: the mesh configuration does not, since it would reach
+    namespaces that nobody declared. Before a Sidecar is there, and once it is gone, NetworkPolicies and the machines'
+    guards keep the way out closed alone, as they do against whatever gets past a proxy. Gateways know no other
+    destinations than those of their routes.
+    Source: istio/istio 1.29.1 pilot/pkg/networking/core/httproute.go: what is out of scope is not routed;
+    pilot/pkg/model/push_context.go `getSidecarScope`: a gateway takes no Sidecar.
     """
     if not positions.egress_is_locked(mesh):
         return ()

@@ -10,6 +10,8 @@ POSITION = "slipway.dev/position"
 _ANYWHERE = frozenset({"*", "0.0.0.0/0", "::/0", "internet", "any"})
 _PUBLIC_GATEWAYS = frozenset({"istio-ingressgateway", "istio-eastwestgateway"})
 _INGRESS_NAMESPACE = "istio-ingress"
+_GATEWAYS = frozenset({_INGRESS_NAMESPACE, "istio-egress"})
+_LOCK, _KNOWN_ONLY = "slipway-egress", "REGISTRY_ONLY"
 _INTERNAL = "service.beta.kubernetes.io/azure-load-balancer-internal"
 _FILTERS = frozenset({"EnvoyFilter", "WasmPlugin", "TrafficExtension"})
 
@@ -71,20 +73,35 @@ def _network_security(resource: Resource, _today: datetime.date) -> Iterable[str
 
 
 def _registry_only(resources: Sequence[Resource]) -> Iterable[str]:
-    """Yield a mesh that is locked by its policies, and whose proxies would still send anything anywhere."""
-    locked = any(item.kind == "NetworkPolicy" and item.metadata.get("name") == "slipway-egress" for item in resources)
-    for item in resources:
-        if (
-            item.kind == "Sidecar"
-            and section(item.spec, "outboundTrafficPolicy").get("mode") == "ALLOW_ANY"
-            and locked
-        ):
-            yield f"`{item.name}` sends what it does not know anywhere, and the environment is locked"
-        values = section(item.inputs, "values")
-        if item.kind == "Release" and "meshConfig" in values and locked:
-            policy = section(section(values, "meshConfig"), "outboundTrafficPolicy")
-            if policy.get("mode") != "REGISTRY_ONLY":
-                yield f"`{item.name}` does not set REGISTRY_ONLY, and the environment is locked"
+    """Yield what is locked by its policies while its sidecars would still send anything anywhere.
+
+    The mesh's configuration may say it for everybody; else each namespace with sidecars does by a Sidecar of its own,
+    and every other Sidecar, since a Sidecar without a word takes the mesh's. Gateways take no Sidecar and know no
+    other destinations than those of their routes.
+    Source: istio/istio 1.29.1 pilot/pkg/model/sidecar.go `convertToSidecarScope`, push_context.go `getSidecarScope`.
+    """
+    locked = {item.namespace for item in resources if _is_lock(item)} - _GATEWAYS
+    if not locked:
+        return
+    locked |= {item.namespace for item in resources if item.kind in {"WorkloadGroup", "WorkloadEntry"}}
+    by_default = _KNOWN_ONLY if any(_mesh_mode(item) == _KNOWN_ONLY for item in resources) else ""
+    scopes = [item for item in resources if item.kind == "Sidecar" and item.namespace in locked]
+    for item in scopes:
+        mode = section(item.spec, "outboundTrafficPolicy").get("mode", by_default)
+        if mode != _KNOWN_ONLY:
+            yield f"`{item.name}` sends what it does not know anywhere, and its namespace is locked"
+    own = {item.namespace for item in scopes if not item.spec.get("workloadSelector")}
+    for namespace in sorted(locked - own if not by_default else ()):
+        yield f"the namespace `{namespace}` is locked, and it has no Sidecar of its own that says {_KNOWN_ONLY}"
+
+
+def _is_lock(resource: Resource) -> bool:
+    return resource.kind == "NetworkPolicy" and resource.metadata.get("name") == _LOCK
+
+
+def _mesh_mode(resource: Resource) -> Any:
+    values = section(resource.inputs, "values") if resource.kind == "Release" else {}
+    return section(section(values, "meshConfig"), "outboundTrafficPolicy").get("mode")
 
 
 RULES = (
@@ -105,7 +122,7 @@ RULES = (
 STACK_RULES = (
     StackRule(
         name="locked-means-registry-only",
-        description="In a locked environment proxies send nothing to hosts that they do not know.",
+        description="In a locked environment sidecars send nothing to hosts that they do not know.",
         check=_registry_only,
     ),
 )

@@ -233,6 +233,11 @@ UNDECLARED_WORKLOAD = _code(
     "Everything in a declared namespace is refused what is not declared, also what was forgotten.",
     Level.WARNING,
 )
+PROXY_USER = _code(
+    "0610",
+    "application runs as the sidecar's user",
+    "What the sidecar's user sends is never captured, so it leaves in plaintext and without any limit.",
+)
 
 # 07: objects written by hand, in stacks/extra
 EXTRA_KIND = _code(

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from slipway.manifests.manifest import Manifest
 
+PROXY_USER = 1337  # Source: istio.io, ops/deployment/application-requirements: the sidecar's user and group.
+
 
 class Spoken(enum.Enum):
     """What Istio takes a Service's port for; ``UNDECLARED`` is sniffed from the first bytes."""
@@ -27,7 +29,8 @@ class Workload:
     ``kind`` is ``Pod`` for one that is there; ``selector`` is what a template's owner finds its pods by;
     ``service_account`` is ``default`` when it names none; ``ports`` are named container ports; ``injection`` is its
     own wish (``true``, ``false``, or empty); ``sidecar`` the revision of the sidecar that a pod got (empty: istiod's
-    default), None for none; ``addresses`` its IPs, where known.
+    default), None for none; ``addresses`` its IPs, where known; ``past_sidecar`` the application's containers whose
+    packets are not captured because of the user or group that they run as.
     """
 
     kind: str
@@ -41,6 +44,7 @@ class Workload:
     sidecar: str | None = None
     addresses: tuple[str, ...] = ()
     selector: Mapping[str, str] = field(default_factory=dict)
+    past_sidecar: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +109,14 @@ class Facts:
     def workloads_in(self) -> dict[str, list[Workload]]:
         """Workloads by namespace."""
         return _grouped_by_namespace(self.workloads)
+
+    @functools.cached_property
+    def services_in(self) -> dict[str, list[Service]]:
+        """Services by namespace."""
+        found: dict[str, list[Service]] = defaultdict(list)
+        for item in self.services:
+            found[item.namespace].append(item)
+        return dict(found)
 
     @functools.cached_property
     def services_by_name(self) -> dict[tuple[str, str], Service]:

@@ -18,6 +18,7 @@ def check(
     _check_versions(service, selected, collector)
     _check_accounts(service, workload, selected, collector)
     _check_sidecars(service, selected, revision=revision, collector=collector)
+    _check_users(service, selected, collector)
 
 
 def shown(labels: dict[str, str]) -> str:
@@ -133,4 +134,21 @@ def _check_sidecars(
             path=f"services.{service.name}",
             found=f"sidecar: {', '.join(sorted(revisions))}",
             hint="`slipway up` restarts them once the namespace has its label",
+        )
+
+
+def _check_users(service: model.Service, selected: list[facts.Workload], collector: Collector) -> None:
+    past = sorted({f"{name} of {item.kind} {item.name}" for item in selected for name in item.past_sidecar})
+    if past:
+        sentence = (
+            f"containers of {wording.quoted(service.name)} run as the sidecar's user or group {facts.PROXY_USER}, "
+            f"whose packets are not captured: {wording.listed(past)}"
+        )
+        collector.report(
+            catalogue.PROXY_USER,
+            sentence,
+            span=service.span,
+            path=f"services.{service.name}",
+            found=str(facts.PROXY_USER),
+            hint="give the container another `runAsUser` and `runAsGroup`",
         )

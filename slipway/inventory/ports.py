@@ -25,6 +25,9 @@ def check(service: model.Service, workload: model.Workload, found: facts.Facts, 
     _check_selector(service, there, found, selected, collector)
     for port in service.ports:
         _check_port(service, port, there, selected, collector)
+    for other in found.services_in.get(service.namespace, ()):
+        if other is not there and any(other.selector and facts.selects(other.selector, i.labels) for i in selected):
+            _check_other(service, other, selected, collector)
 
 
 def _missing(
@@ -118,6 +121,34 @@ def _check_port(
         return
     path = f"services.{service.name}.ports.{port.name}"
     collector.report(catalogue.OTHER_PORT, sentence, span=port.span, path=path, found=found, hint=hint)
+
+
+def _check_other(
+    service: model.Service, other: facts.Service, selected: list[facts.Workload], collector: Collector
+) -> None:
+    """Report a second Service of the same pods that speaks otherwise on a declared port: the pods have one listener.
+
+    Source: istio.io, ops/deployment/application-requirements, "Service association".
+    """
+    name = wording.quoted(f"{other.namespace}/{other.name}")
+    for port in service.ports:
+        wanted = _SPOKEN[port.protocol.app_protocol]
+        for live in other.ports:
+            if live.spoken in {wanted, facts.Spoken.UDP} or _target(live, selected) != port.number:
+                continue
+            sentence = (
+                f"the Service {name} leads to port {port.number} of {wording.quoted(service.name)} too, as "
+                f"{wording.quoted(live.spoken.value)}, and declared is {wording.quoted(port.protocol.value)}: "
+                "a pod's port has one protocol"
+            )
+            collector.report(
+                catalogue.OTHER_PORT,
+                sentence,
+                span=port.span,
+                path=f"services.{service.name}.ports.{port.name}",
+                found=f"port {live.number} of {other.name}",
+                hint=f"set `appProtocol: {port.protocol.app_protocol}` on that port, or remove that Service",
+            )
 
 
 def _stated(port: model.Port) -> str:

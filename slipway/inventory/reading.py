@@ -16,6 +16,7 @@ TEMPLATED = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob
 _ISTIO_GROUPS = (".istio.io/", "gateway.networking.k8s.io/")
 _STATUS = "sidecar.istio.io/status"  # Source: istio/istio 1.29.1 pkg/kube/inject/inject.go, on every injected pod
 _INJECT = "sidecar.istio.io/inject"
+_PROXY = "istio-proxy"  # Source: istio/istio 1.29.1 pkg/kube/inject/webhook.go, ProxyContainerName
 _SPOKEN = {
     Protocol.HTTP: facts.Spoken.HTTP,
     Protocol.TLS: facts.Spoken.TLS,
@@ -70,7 +71,7 @@ def _workload(item: Manifest, collector: Collector) -> facts.Workload:
         )
     status = Fields(item.body.get("status"), f"{item.kind} {item.namespace}/{item.name} status", collector)
     containers = [*pod.maps("containers"), *pod.maps("initContainers")]
-    proxied = any(container.text("name") == "istio-proxy" for container in containers)
+    proxied = any(container.text("name") == _PROXY for container in containers)
     return facts.Workload(
         kind=item.kind,
         namespace=item.namespace,
@@ -80,7 +81,7 @@ def _workload(item: Manifest, collector: Collector) -> facts.Workload:
         ports={
             port.text("name"): port.number("containerPort") or 0
             for container in containers
-            if container.text("name") != "istio-proxy"
+            if container.text("name") != _PROXY
             for port in container.maps("ports")
             if port.text("name") and port.text("protocol", "TCP") == "TCP"
         },
@@ -89,7 +90,27 @@ def _workload(item: Manifest, collector: Collector) -> facts.Workload:
         sidecar=_revision(annotations) if proxied else None,
         addresses=_addresses(status, "podIPs"),
         selector=fields.map("selector").labels("matchLabels") if item.kind in _FINDING else {},
+        past_sidecar=_past_sidecar(pod),
     )
+
+
+def _past_sidecar(pod: Fields) -> tuple[str, ...]:
+    """Return the application's containers that run as the sidecar's user or group, by their own word or the pod's.
+
+    Init containers are left out: Istio's documentation gives them this user where they need the network before the
+    sidecar is there.
+
+    Source: istio/istio 1.29.1 tools/istio-iptables/pkg/capture/run.go: packets of the proxy's user and of its group
+    return from the capture; Kubernetes, SecurityContext: a container's own value wins over the pod's.
+    """
+    found: set[str] = set()
+    for container in pod.maps("containers"):
+        own = container.map("securityContext")
+        for key in ("runAsUser", "runAsGroup"):
+            number = own.number(key) if own.has(key) else pod.map("securityContext").number(key)
+            if number == facts.PROXY_USER and container.text("name") != _PROXY:
+                found.add(container.text("name"))
+    return tuple(sorted(found))
 
 
 def _addresses(status: Fields, key: str) -> tuple[str, ...]:

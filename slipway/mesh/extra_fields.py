@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from slipway.diagnostics import Collector, catalogue, wording
-from slipway.manifests.nodes import MappingNode, Node, SequenceNode
+from slipway.manifests import scalars
+from slipway.manifests.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 # What stands below a field: a map of its fields, or None for anything. Lists are of what is said.
 _Fields = Mapping[str, Any]
@@ -79,11 +80,24 @@ _HEAD = _any("apiVersion", "kind", "metadata", "spec", "status")
 
 
 def check(node: Node, kind: str, collector: Collector) -> None:
-    """Report every field of an object that its kind does not have (MESH0201), at its place with the nearest name."""
+    """Report every field of an object that its kind does not have (MESH0201), at its place with the nearest name.
+
+    A field with nothing in it is reported too (MESH0203): the API server takes it for one that is not there, and no
+    `rules` means something else than an empty list of them.
+    """
     _check(node, {**_HEAD, "spec": _SPECS.get(kind)}, "", collector)
 
 
 def _check(node: Node, known: _Fields | None, path: str, collector: Collector) -> None:
+    if isinstance(node, ScalarNode) and node.plain and scalars.resolve(node.text) is None:
+        collector.report(
+            catalogue.WRONG_TYPE,
+            f"nothing stands in {wording.quoted(path)}, and the API server drops it in silence",
+            span=node.span,
+            path=path,
+            found="nothing",
+            hint="remove the field, or give it a value: `{}` or `[]` where it is meant to be empty",
+        )
     if known is None:
         return
     if isinstance(node, SequenceNode):

@@ -38,11 +38,13 @@ def standing_in(
     *,
     namespaces: Iterable[str],
     revision: str,
+    outbound: str,
     surroundings: Surroundings,
 ) -> Generator[None]:
     """Have a ready pod for each source while the block runs, whatever happens in it.
 
-    ``namespaces`` are searched for leftovers. Raises KubernetesError when a pod cannot be had.
+    ``namespaces`` are searched for leftovers; ``outbound`` is what sidecars of declared workloads do with unknown
+    destinations. Raises KubernetesError when a pod cannot be had.
     """
     where = tuple(namespaces)
     chosen = {(_namespace(source), pod_name(source)): source for source in wanted}
@@ -51,7 +53,7 @@ def standing_in(
         bodies = [
             body
             for source in chosen.values()
-            for body in _objects(source, revision=revision, surroundings=surroundings)
+            for body in _objects(source, revision=revision, outbound=outbound, surroundings=surroundings)
         ]
         with futures.ThreadPoolExecutor(_AT_ONCE) as pool:
             for kind in (kubernetes.SIDECAR, kubernetes.POD):  # a proxy that starts finds its scope there
@@ -98,7 +100,9 @@ def _namespace(source: sources.Source) -> str:
     return source.namespace if source.identity is None else source.identity.namespace
 
 
-def _objects(source: sources.Source, *, revision: str, surroundings: Surroundings) -> Iterator[dict[str, Any]]:
+def _objects(
+    source: sources.Source, *, revision: str, outbound: str, surroundings: Surroundings
+) -> Iterator[dict[str, Any]]:
     name, namespace = pod_name(source), _namespace(source)
     labels = {LABEL: name}
     if source.identity is None:
@@ -109,7 +113,11 @@ def _objects(source: sources.Source, *, revision: str, surroundings: Surrounding
         "apiVersion": kubernetes.SIDECAR.api_version,
         "kind": kubernetes.SIDECAR.kind,
         "metadata": {"name": name, "namespace": namespace, "labels": labels},
-        "spec": {"workloadSelector": {"labels": labels}, "egress": [{"hosts": ["*/*"]}]},
+        "spec": {
+            "workloadSelector": {"labels": labels},
+            "egress": [{"hosts": ["*/*"]}],
+            "outboundTrafficPolicy": {"mode": outbound},
+        },
     }
     injected = {**labels, "sidecar.istio.io/inject": "true", "istio.io/rev": revision}
     # The sidecar's container sees the prober's file, so that it can be run as the sidecar's own user, and leaves its

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from policies.bundles import positions
 from slipway.mesh import model
 from slipway.rollout import (
     access_log,
@@ -119,6 +120,7 @@ class Verification:
             wanted,
             namespaces=self._mesh.namespaces,
             revision=self._mesh.revision,
+            outbound=positions.outbound_mode(self._mesh),
             surroundings=self._surroundings,
         )
 

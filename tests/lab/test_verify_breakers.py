@@ -6,6 +6,7 @@ from pathlib import Path
 import breakers
 import pytest
 
+from policies.bundles import positions
 from slipway.cli import grounds
 from slipway.rollout import access_log, measuring, plan, samples, senders, stand_ins, verify
 from slipway.rollout.checks.check import Group
@@ -65,6 +66,7 @@ def bench(running_lab, known):
         senders.needed_pods(checks),
         namespaces=running_lab.mesh.namespaces,
         revision=running_lab.mesh.revision,
+        outbound=positions.outbound_mode(running_lab.mesh),
         surroundings=around,
     ):
         found = Bench(running_lab, place, checks)

@@ -3,7 +3,8 @@
 import pytest
 
 from benchmarks import accepted
-from benchmarks.applied import meshes, trial
+from benchmarks.applied import meshes, people, trial
+from slipway.lab import instance as instances
 from slipway.rollout import ground_fake, measuring, probes
 from slipway.rollout.checks import check
 from slipway.world import kubernetes, kubernetes_fake
@@ -68,3 +69,12 @@ def test_a_mesh_that_carries_everything_fails(monkeypatch):
     wrong, measured = trial_in(probes.Result(outcome="answer", code="200", body="hello"), monkeypatch)
     assert (CLOSED & measured) <= wrong
     assert {check.Group.CALLER.value, check.Group.BYPASS.value, check.Group.OUTSIDE_CALLER.value} <= wrong
+
+
+def test_a_sidecar_that_nobody_declared_has_to_reach_every_outside_host():
+    places = [place for names in instances.INTERNET_NAMES.items() for place in names]
+    calls = {f"{pod} -> {place}": "answer 200" for pod in people.Beside.PODS for place in places}
+    assert set(people.refused_outside(calls).values()) == {""}
+    assert set(people.refused_outside(calls | {f"bare -> {places[0]}": "timeout"}).values()) == {""}
+    refused = people.refused_outside(calls | {f"meshed -> {places[0]}": "closed"})
+    assert {name: told for name, told in refused.items() if told} == {f"meshed -> {places[0]}": "closed"}

@@ -152,7 +152,9 @@ def test_no_network_limit_before_the_way_out_is_locked(mesh):
     with_pods = {item.namespace for item in mesh.services if item.workload is not None}
     limited = {item.namespace for item in compiled.of("NetworkPolicy")}
     assert limited & set(mesh.namespaces) == (with_pods if locked else set())
-    assert compiled.mesh_config["outboundTrafficPolicy"]["mode"] == ("REGISTRY_ONLY" if locked else "ALLOW_ANY")
+    assert compiled.mesh_config["outboundTrafficPolicy"]["mode"] == "ALLOW_ANY"
+    closed = {item.namespace for item in compiled.of("Sidecar") if "workloadSelector" not in item.body["spec"]}
+    assert closed == (set(mesh.namespaces) if locked else set())
 
 
 @settings(max_examples=40, deadline=None)

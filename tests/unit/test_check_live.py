@@ -79,6 +79,32 @@ def test_a_selector_that_matches_nothing_any_more_is_an_error_at_its_service(clu
     assert lines[nothing["span"]["line"] - 1][nothing["span"]["column"] - 1 :].startswith("orders:")
 
 
+@pytest.mark.parametrize(("protocol", "code"), [("http", 0), ("tcp", 2), (None, 2)])
+def test_y17_pods_behind_two_services_have_one_protocol_on_a_port(cluster, protocol, code):
+    port = {"port": 9999, "targetPort": 8080, **({"appProtocol": protocol} if protocol else {})}
+    metadata = {"name": "orders-again", "namespace": "shop"}
+    spec = {"selector": {"app": "orders"}, "ports": [port]}
+    cluster.apply({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
+    told = _check(code=code).stderr
+    assert ("error MESH0604" in told and "`shop/orders-again` leads to port 8080 of `orders` too" in told) is bool(
+        code
+    )
+
+
+@pytest.mark.parametrize("level", ["pod", "container"])
+def test_y16_an_application_that_runs_as_the_sidecars_user_is_past_the_sidecar(cluster, level):
+    pods = kubernetes.Kind(api_version="v1", kind="Pod")
+    body = next(item for item in cluster.list(pods) if item["metadata"]["name"].startswith("orders"))
+    own = next(item for item in body["spec"]["containers"] if item["name"] != "istio-proxy")
+    own.pop("securityContext", None)
+    place = body["spec"] if level == "pod" else own
+    place["securityContext"] = {"runAsUser": 1337}
+    cluster.apply(body)
+    told = _check(code=2).stderr
+    assert "error MESH0610" in told
+    assert f"{own['name']} of Pod {body['metadata']['name']}" in told
+
+
 def test_what_up_sets_right_is_only_a_warning(cluster):
     entry = kubernetes.Kind(api_version="networking.istio.io/v1", kind="WorkloadEntry")
     cluster.delete(entry, "billing-vm", namespace="back-office")

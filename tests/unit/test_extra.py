@@ -120,6 +120,24 @@ def test_a_field_of_a_wrong_type_is_told_with_its_object(checkout):
     assert "orders-audit" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        ("spec: {selector: {matchLabels: {app: orders}}, rules: }", "spec.rules"),
+        ("spec: {selector: , action: DENY, rules: [{}]}", "spec.selector"),
+        ("spec: {action: DENY, rules: [null]}", "spec.rules[0]"),
+        ("spec: {action: DENY, rules: [{from: ~}]}", "spec.rules[0].from"),
+        ("spec:", "spec"),
+    ],
+)
+def test_y5_a_field_with_nothing_in_it_is_neither_absent_nor_empty(checkout, spec, path):
+    head = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: mine, namespace: shop}\n"
+    (checkout / "stacks/extra/mine.yaml").write_text(f"{head}{spec}\n")
+    told = _run("check", "env", code=2).stderr
+    assert "MESH0203" in told
+    assert f"at:    {path}\n" in told
+
+
 def test_a_file_with_another_ending_is_not_left_out_in_silence(checkout):
     (checkout / "stacks/extra/late.yml").write_text("{}\n")
     assert "stacks/extra/late.yml:1:1: error MESH0221" in _run("check", "env", code=2).stderr

@@ -112,17 +112,62 @@ def test_let_pass(resource):
     assert _stopped(resource) == set()
 
 
-def test_only_a_locked_environment_has_to_know_its_hosts():
-    open_mesh = _release(
-        chart="charts/istiod", values={"meshConfig": {"outboundTrafficPolicy": {"mode": "ALLOW_ANY"}}}
+def _mesh_mode(mode: str) -> Resource:
+    return _release(chart="charts/istiod", values={"meshConfig": {"outboundTrafficPolicy": {"mode": mode}}})
+
+
+def _lock(namespace: str) -> Resource:
+    metadata = {"name": "slipway-egress", "namespace": namespace}
+    return Resource(
+        type="kubernetes:networking.k8s.io/v1:NetworkPolicy", name=namespace, inputs={"metadata": metadata}
     )
-    locked = Resource(
-        type="kubernetes:networking.k8s.io/v1:NetworkPolicy",
-        name="a",
-        inputs={"metadata": {"name": "slipway-egress", "namespace": "shop"}},
-    )
-    assert _stopped(open_mesh) == set()
-    assert _stopped(open_mesh, locked) == {"locked-means-registry-only"}
+
+
+def _scope(mode: str = "", *, namespace: str = "shop", selecting: bool = False) -> Resource:
+    policy = {"outboundTrafficPolicy": {"mode": mode}} if mode else {}
+    selector = {"workloadSelector": {"labels": {"app": "a"}}} if selecting else {}
+    return _object("Sidecar", {**policy, **selector}, namespace=namespace)
+
+
+MACHINE = _object("WorkloadEntry", {"serviceAccount": "a"}, namespace="data")
+KNOWN_ONLY, ANYWHERE = "REGISTRY_ONLY", "ALLOW_ANY"
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        [_mesh_mode(ANYWHERE), _scope(ANYWHERE), MACHINE],
+        [_lock("shop"), _mesh_mode(KNOWN_ONLY)],
+        [_lock("shop"), _mesh_mode(KNOWN_ONLY), _scope(), MACHINE],
+        [_lock("shop"), _mesh_mode(ANYWHERE), _scope(KNOWN_ONLY), _scope(KNOWN_ONLY, selecting=True)],
+        [_lock("shop"), MACHINE, _scope(KNOWN_ONLY), _scope(KNOWN_ONLY, namespace="data")],
+        [_lock("shop"), _lock("istio-egress"), _lock("istio-ingress"), _scope(KNOWN_ONLY)],
+        [_lock("shop"), _scope(KNOWN_ONLY), _scope(ANYWHERE, namespace="theirs")],
+    ],
+    ids=["open", "mesh", "mesh, silent scope", "scopes", "machine", "gateways", "undeclared"],
+)
+def test_what_is_locked_knows_its_hosts_by_the_mesh_or_by_scopes_of_its_own(resources):
+    assert _stopped(*resources) == set()
+
+
+@pytest.mark.parametrize(
+    ("resources", "told"),
+    [
+        ([_lock("shop")], "`shop`"),
+        ([_lock("shop"), _mesh_mode(ANYWHERE)], "`shop`"),
+        ([_lock("shop"), _scope(KNOWN_ONLY, selecting=True)], "`shop`"),
+        ([_lock("shop"), _lock("back"), _scope(KNOWN_ONLY)], "`back`"),
+        ([_lock("shop"), _scope(KNOWN_ONLY), MACHINE], "`data`"),
+        ([_lock("shop"), _scope(KNOWN_ONLY), _scope(selecting=True)], "anywhere"),
+        ([_lock("shop"), _mesh_mode(ANYWHERE), _scope(KNOWN_ONLY), _scope(selecting=True)], "anywhere"),
+        ([_lock("shop"), _mesh_mode(KNOWN_ONLY), _scope(ANYWHERE, selecting=True)], "anywhere"),
+    ],
+    ids=["nothing", "open mesh", "one workload", "another", "machine", "silent scope", "open mesh's", "open scope"],
+)
+def test_a_locked_namespace_whose_sidecars_send_anywhere_is_stopped(resources, told):
+    (rule,) = pack.STACK_RULES
+    assert [told in sentence for sentence in rule.check(resources)] == [True]
+    assert _stopped(*resources) == {"locked-means-registry-only"}
 
 
 def test_what_the_compiler_makes_of_exceptions_with_an_end_passes():

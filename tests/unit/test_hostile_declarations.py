@@ -188,9 +188,14 @@ def test_y14_ports_that_kubernetes_or_istio_would_refuse(folder, ports, code, pa
     hostile.check(folder, _service(f"ports: {ports}")).refuses(code, part)
 
 
-@pytest.mark.parametrize("port", [15000, 15006, 15021, 15090])
-def test_y16_the_sidecars_own_ports_are_reserved(folder, port):
-    hostile.check(folder, _service(f"ports: {{http: {port}}}")).refuses("MESH0307", "15000 to 15090")
+@pytest.mark.parametrize("port", [15000, 15001, 15006, 15021, 15090])
+@pytest.mark.parametrize("form", ["%d", "{port: %d, service: 80}", "{port: 8080, service: %d}"])
+def test_y16_the_sidecars_own_ports_are_reserved(folder, port, form):
+    hostile.check(folder, _service(f"ports: {{http: {form % port}}}")).refuses("MESH0307", "15000 to 15090")
+
+
+def test_y16_what_lies_beside_the_sidecars_ports_is_free(folder):
+    assert hostile.check(folder, _service("ports: {http: 14999, tcp: 15091}")).code == 0
 
 
 def test_y17_one_pod_stands_behind_one_service(folder):

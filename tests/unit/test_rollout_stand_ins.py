@@ -15,6 +15,7 @@ def standing_in(cluster):
         senders.needed_pods(CHECKS),
         namespaces=MESH.namespaces,
         revision=MESH.revision,
+        outbound="REGISTRY_ONLY",
         surroundings=ground_fake.surroundings(),
     )
 
@@ -45,7 +46,10 @@ def test_each_identity_has_a_pod_with_its_own_account_and_an_opened_scope_that_n
         assert "app" not in pod["metadata"]["labels"]
         assert pod["spec"]["activeDeadlineSeconds"] > 0
         if name != "slipway-probe-bare":
-            assert pod["metadata"]["labels"].items() >= scopes[name]["spec"]["workloadSelector"]["labels"].items()
+            scope = scopes[name]["spec"]
+            assert pod["metadata"]["labels"].items() >= scope["workloadSelector"]["labels"].items()
+            assert scope["egress"] == [{"hosts": ["*/*"]}]
+            assert scope["outboundTrafficPolicy"] == {"mode": "REGISTRY_ONLY"}
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, kubernetes.KubernetesError("the API server is gone")])

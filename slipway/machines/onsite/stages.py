@@ -127,6 +127,7 @@ def retire(_: dict[str, Any]) -> dict[str, Any]:
     traffic.disarm()
     if _has_package() and not known["facts"]["package"]:
         run("dpkg", "--purge", "istio-sidecar", timeout_s=_LONG_S)
+        Path("/usr/local/bin").mkdir(mode=0o755, exist_ok=True)  # dpkg removes it with the last file in it
     hosts = Path("/etc/hosts")
     mode = hosts.stat().st_mode & 0o7777
     kept = [line for line in hosts.read_text().splitlines(keepends=True) if not line.rstrip().endswith("# slipway")]

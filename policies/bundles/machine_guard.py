@@ -7,6 +7,7 @@ from slipway.mesh import model
 
 def emit_guard(mesh: model.Mesh, machine: model.Machine) -> guard.GuardPolicy:
     """Return the guard of ``machine``: never more closed than the sidecar, never more open than the phases say."""
+    ssh = machine.ssh
     closed = [mesh.service(name) for name in machine.services if not positions.is_open(mesh, mesh.service(name))]
     outbound = {
         model.EgressMode.OPEN: guard.Outbound.OPEN,
@@ -22,4 +23,5 @@ def emit_guard(mesh: model.Mesh, machine: model.Machine) -> guard.GuardPolicy:
         resolver=mesh.network.resolver,
         metadata=mesh.network.metadata,
         vault=mesh.network.vault,
+        administration=() if ssh is None else (guard.Reach(cidr=ssh.source, ports=(ssh.port,)),),
     )

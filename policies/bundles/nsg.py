@@ -64,11 +64,14 @@ def _callers(mesh: model.Mesh, service: model.Service, port: model.Port) -> tupl
 def _inbound(mesh: model.Mesh, machine: model.Machine) -> list[_Flow]:
     services = [mesh.service(name) for name in machine.services]
     ports = {port.number: (service, port) for service in services for port in service.ports}
-    return [
+    found: list[_Flow] = [
         (f"allow-in-{number}", Protocol.TCP, callers, (str(number),))
         for number, (service, port) in sorted(ports.items())
         if (callers := _callers(mesh, service, port))
     ]
+    if machine.ssh is not None:
+        found.append(("allow-ssh", Protocol.TCP, (machine.ssh.source,), (str(machine.ssh.port),)))
+    return found
 
 
 def _outbound(mesh: model.Mesh, machine: model.Machine) -> list[_Flow]:

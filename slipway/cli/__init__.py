@@ -14,8 +14,10 @@ _COMMANDS = {
     "explain": "slipway.cli.explain",
     "lab": "slipway.cli.lab",
     "matrix": "slipway.cli.matrix",
+    "onboard": "slipway.cli.onboard",
     "preview": "slipway.cli.preview",
     "render": "slipway.cli.render",
+    "retire": "slipway.cli.retire",
     "up": "slipway.cli.up",
     "verify": "slipway.cli.verify",
 }

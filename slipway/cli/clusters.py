@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from slipway.world import kubernetes
 
 
-def connect(*, kubeconfig: str, context: str) -> "kubernetes.Kubernetes":
+def connect(*, kubeconfig: str, context: str) -> "kubernetes.Cluster":
     """Return the cluster; nothing is sent yet. Raises KubernetesError when the kubeconfig cannot be used."""
     from slipway.world import kubernetes
 

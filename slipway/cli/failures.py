@@ -29,10 +29,13 @@ def _exit_code(error: Exception) -> int | None:
     from slipway.lab import instance as instances
     from slipway.lab.programs import ProgramsUnavailable
     from slipway.rollout.ground import GroundError
+    from slipway.rollout.onboarding import OnboardingError
     from slipway.world.kubernetes import KubernetesError
     from slipway.world.process import CommandFailed
+    from slipway.world.remote import RemoteError
 
     if isinstance(error, instances.LabLocked):
         return EXIT_LOCKED
     foreseen = (instances.LabError, ProgramsUnavailable, KubernetesError, CommandFailed, GroundError)
+    foreseen = (*foreseen, OnboardingError, RemoteError)
     return EXIT_EFFECT_FAILED if isinstance(error, foreseen) else None

@@ -44,7 +44,8 @@ class MachineArguments:
 
     ``services`` are those that run on the machine, as the declaration states them. ``control_plane`` is the IPv4
     address by which machines reach istiod; ``cluster`` equals istiod's cluster name, or it refuses the machine's
-    token. ``team_cloud_config`` is the text of the cloud-config that the machine's team wrote, or empty.
+    token. ``token`` is None where the machine has no identity of its own: who onboards it brings one.
+    ``team_cloud_config`` is the text of the cloud-config that the machine's team wrote, or empty.
     """
 
     machine: model.Machine
@@ -55,7 +56,7 @@ class MachineArguments:
     cluster: str
     control_plane: str
     guard: guard.GuardPolicy
-    token: TokenSource
+    token: TokenSource | None
     package: SidecarPackage
     team_cloud_config: str
 
@@ -83,7 +84,7 @@ def of(
     *,
     machine: str,
     guard_policy: guard.GuardPolicy,
-    token: TokenSource,
+    token: TokenSource | None,
     package: SidecarPackage,
     team_cloud_config: str,
 ) -> MachineArguments:

@@ -69,6 +69,7 @@ def _inbound(policy: guard.GuardPolicy) -> tuple[str, ...]:
         "ct state invalid drop",
         "udp sport 67 udp dport 68 accept",
     ]
+    lines += [f"ip saddr {source.cidr} {_tcp(source.ports)} accept" for source in policy.administration]
     captured = f"tcp dport {CAPTURE_PORT} ct status dnat"
     if policy.other_inbound is guard.Inbound.OPEN:
         lines.append("meta nfproto ipv4 accept")

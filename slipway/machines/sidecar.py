@@ -25,7 +25,7 @@ def cluster_environment(machine: arguments.MachineArguments) -> str:
         # Source: istio 1.29.1, tools/istio-iptables/pkg/dependencies/implementation.go `DetectIptablesVersion`.
         "FORCE_IPTABLES_BINARY": "nft",
         "ISTIO_INBOUND_PORTS": "*",
-        "ISTIO_LOCAL_EXCLUDE_PORTS": ",".join(str(port) for port in UNCAPTURED_INBOUND_PORTS),
+        "ISTIO_LOCAL_EXCLUDE_PORTS": ",".join(str(port) for port in _uncaptured_ports(machine)),
         "ISTIO_METAJSON_LABELS": json.dumps(labels(machine), sort_keys=True),
         "ISTIO_NAMESPACE": namespace,
         "ISTIO_SERVICE": f"{service}.{namespace}",
@@ -68,6 +68,12 @@ def hosts_line(machine: arguments.MachineArguments) -> str:
 
 def _discovery_address(machine: arguments.MachineArguments) -> str:
     return f"{machine.control_plane_host}:{arguments.CONTROL_PLANE_PORT}"
+
+
+def _uncaptured_ports(machine: arguments.MachineArguments) -> tuple[int, ...]:
+    ssh = machine.machine.ssh
+    other = () if ssh is None or ssh.port in UNCAPTURED_INBOUND_PORTS else (ssh.port,)
+    return (*UNCAPTURED_INBOUND_PORTS, *other)
 
 
 def _uncaptured_destinations(machine: arguments.MachineArguments) -> tuple[str, ...]:

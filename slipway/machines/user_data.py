@@ -24,6 +24,8 @@ from slipway.machines import arguments, database, guard, sidecar
 SIZE_LIMIT_BYTES = 65_535  # base64. Source: Azure documentation, virtual-machines/custom-data, "64 KB"
 # Lists of both parts are joined, ours first. Source: cloud-init documentation, "Merging user-data sections".
 MERGE_TYPE = "list(append)+dict(no_replace,recurse_list)+str()"
+TOKEN_FILE = "/var/run/secrets/tokens/istio-token"  # noqa: S105 - a path
+ROOT_FILE = "/etc/certs/root-cert.pem"
 _END = "SLIPWAY_END"
 _LIBRARY = "/usr/local/lib/slipway"
 _UNITS = "/etc/systemd/system"
@@ -65,16 +67,19 @@ def files(machine: arguments.MachineArguments) -> tuple[File, ...]:
     """Return what `write_files` writes, the guard's own files excepted."""
     found = [
         File(path="/etc/slipway/machine.env", content=_settings(machine)),
-        File(path="/etc/slipway/token.json", content=_token_settings(machine)),
         File(path="/etc/slipway/cluster.env", content=sidecar.cluster_environment(machine)),
         File(path="/etc/slipway/mesh.yaml", content=sidecar.mesh_config(machine)),
         File(path="/etc/slipway/hosts", content=f"{sidecar.hosts_line(machine)} # slipway\n"),
         File(path="/etc/logrotate.d/istio", content=_text("logrotate.conf")),
-        *(File(path=f"{_UNITS}/{unit}", content=_text(unit)) for unit in _TOKEN_UNITS),
         File(path=f"{_UNITS}/istio.service.d/10-slipway.conf", content=_text("istio-dropin.conf")),
-        File(path=f"{_LIBRARY}/fetch-token", content=_text("fetch_token.py"), mode="0755"),
         File(path=f"{_LIBRARY}/apply", content=_text("apply"), mode="0755"),
     ]
+    if machine.token is not None:
+        found += [
+            File(path="/etc/slipway/token.json", content=_token_settings(machine.token)),
+            *(File(path=f"{_UNITS}/{unit}", content=_text(unit)) for unit in _TOKEN_UNITS),
+            File(path=f"{_LIBRARY}/fetch-token", content=_text("fetch_token.py"), mode="0755"),
+        ]
     if machine.machine.database is not None:
         found += [
             File(path="/etc/slipway/postgresql.conf", content=database.settings(machine.machine)),
@@ -108,14 +113,18 @@ def _cloud_config(machine: arguments.MachineArguments) -> str:
     return "#cloud-config\n" + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1_000_000)
 
 
-def _load_guard(machine: arguments.MachineArguments) -> str:
+def sidecar_user() -> tuple[str, ...]:
+    """Return the shell commands that make the sidecar's user where it is missing."""
     user = guard.SIDECAR_USER
     create = f"useradd --no-create-home --home-dir /var/lib/istio --uid {user} --gid istio-proxy istio-proxy"
-    lines = [
-        "set -eu; umask 022; mkdir -p /etc/slipway",
+    return (
         f"getent group istio-proxy > /dev/null || groupadd --gid {user} istio-proxy",
         f"getent passwd istio-proxy > /dev/null || {create}",
-    ]
+    )
+
+
+def _load_guard(machine: arguments.MachineArguments) -> str:
+    lines = ["set -eu; umask 022; mkdir -p /etc/slipway", *sidecar_user()]
     lines += [f"cat > {file.path} <<'{_END}'\n{file.content.rstrip()}\n{_END}" for file in guard_files(machine)]
     lines += [
         "systemctl daemon-reload",
@@ -134,8 +143,7 @@ def _settings(machine: arguments.MachineArguments) -> str:
     return f"SIDECAR_URL='{machine.package.url}'\nSIDECAR_SHA256='{machine.package.sha256}'\n"
 
 
-def _token_settings(machine: arguments.MachineArguments) -> str:
-    source = machine.token
+def _token_settings(source: arguments.TokenSource) -> str:
     values = {
         "metadata_url": source.metadata_url,
         "resource": source.resource,
@@ -143,8 +151,8 @@ def _token_settings(machine: arguments.MachineArguments) -> str:
         "vault_url": source.vault_url,
         "secret": source.secret,
         "owner": "istio-proxy",
-        "token_file": "/var/run/secrets/tokens/istio-token",
-        "root_file": "/etc/certs/root-cert.pem",
+        "token_file": TOKEN_FILE,
+        "root_file": ROOT_FILE,
         "certificate_file": "/etc/certs/cert-chain.pem",
     }
     return json.dumps(values, indent=2) + "\n"

@@ -64,7 +64,7 @@ _MAINTENANCE = Record(
         ),
     ),
 )
-_SIDECAR = Record(
+SIDECAR = Record(
     noun="the sidecar's package",
     fields=(
         Field(
@@ -96,11 +96,11 @@ _MACHINE_IMAGE = Record(
             doc="`publisher:offer:sku:version`, or the id of a gallery image's version; Debian or Ubuntu",
             required=True,
         ),
-        Field(key="sidecar", shape=_SIDECAR, doc="the package `istio-sidecar` of Istio's version", required=True),
+        Field(key="sidecar", shape=SIDECAR, doc="the package `istio-sidecar` of Istio's version", required=True),
         Field(
             key="adminKey",
             shape=Text(noun="a public SSH key", parse=azure_values.parse_public_key, schema={"pattern": "^ssh-"}),
-            doc="Azure wants one; the guard lets no SSH in, so it is for the serial console's day",
+            doc="Azure wants one; SSH comes in only by a machine's `ssh`, else it is for the serial console",
             required=True,
         ),
     ),

@@ -8,6 +8,7 @@ from slipway.mesh import azure, azure_keys, azure_plan, model, platforms
 from slipway.mesh.reading import Found
 
 _PLAN_KEYS = {"control_plane": "controlPlane"}  # fields of Network whose key is spelt otherwise
+SSH_PORT = 22
 _DERIVED_ON_AZURE = {"vault", "controlPlane", "ingress"}  # from `infrastructure`
 
 
@@ -57,7 +58,14 @@ def _machine(name: str, found: Found, hosted: list[model.Service], collector: Co
         database=None if database is None else _database(database, hosted, collector),
         span=found.key,
         locality=found.text_of("locality"),
+        ssh=_administration(found.get("ssh")),
     )
+
+
+def _administration(found: Found | None) -> model.Administration | None:
+    if found is None:
+        return None
+    return model.Administration(source=found.text or found.text_of("from"), port=found.whole_of("port", SSH_PORT))
 
 
 def _check_hosted(name: str, found: Found, hosted: list[model.Service], collector: Collector) -> None:
@@ -89,6 +97,22 @@ def _database(found: Found, hosted: list[model.Service], collector: Collector) -
         hint = "add `ports: {postgres: 5432}` to the service, or remove `database`"
         collector.report(catalogue.NO_DATABASE_PORT, sentence, span=found.key, path=found.path, hint=hint)
     return model.Database(name=found.text_of("name"), users=tuple(sorted(item.text for item in found.list("users"))))
+
+
+def read_sidecar(
+    found: Found | None, *, platform: model.PlatformKind, collector: Collector
+) -> model.SidecarPackage | None:
+    """Return the package for machines that others booted. Reports MESH0809 where every machine is booted by us."""
+    if found is None:
+        return None
+    if platform is not model.PlatformKind.EXISTING:
+        sentence = f"`sidecar` means nothing on the platform `{platform.value}`, which makes its machines with theirs"
+        hint = (
+            "remove it" if platform is model.PlatformKind.LAB else "state it as `azure: {machines: {sidecar: ...}}`"
+        )
+        collector.report(catalogue.OTHER_PLATFORM, sentence, span=found.key, path=found.path, hint=hint)
+        return None
+    return model.SidecarPackage(url=found.text_of("url"), sha256=found.text_of("sha256"))
 
 
 def read_network(

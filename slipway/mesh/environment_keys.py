@@ -10,6 +10,7 @@ from slipway.mesh.mesh_keys import (
     LABEL_VALUE,
     OUTSIDE_HOST,
     OWNER,
+    PORT,
     RUNS_ON,
     SERVICE,
     SUBDOMAIN,
@@ -51,6 +52,13 @@ DATABASE = Record(
         ),
     ),
 )
+SSH = Record(
+    noun="who may log in",
+    fields=(
+        Field(key="from", shape=CIDR, doc="the network from which SSH connections come: a bastion's", required=True),
+        Field(key="port", shape=PORT, doc="the port on which sshd listens; default: 22"),
+    ),
+)
 MACHINE = Record(
     noun="a machine",
     fields=(
@@ -66,6 +74,11 @@ MACHINE = Record(
             doc="its region, or `region/zone`, as nodes are labelled, for `balance: {locality: true}`; default: none",
         ),
         Field(key="database", shape=DATABASE, doc="a PostgreSQL server on it; default: none"),
+        Field(
+            key="ssh",
+            shape=Either(short=CIDR, long=SSH),
+            doc="who may log in to it by SSH, past the sidecar; default: nobody",
+        ),
         Field(key="size", shape=azure_keys.SIZE, doc=f"Azure: its size; default: {azure_keys.MACHINE_SIZE}"),
         Field(
             key="zone", shape=azure_keys.ZONE, doc="Azure: its availability zone; default: the first of `azure.zones`"
@@ -156,6 +169,11 @@ ENVIRONMENT = Record(
         ),
         Field(key="network", shape=NETWORK, doc="the address plan; default: the platform's own"),
         Field(key="azure", shape=azure_keys.AZURE, doc="what it is on Azure; required there, nothing elsewhere"),
+        Field(
+            key="sidecar",
+            shape=azure_keys.SIDECAR,
+            doc="existing: the package `istio-sidecar` that `slipway onboard` installs on machines; default: none",
+        ),
         Field(key="trustDomain", shape=SUBDOMAIN, doc="the trust domain; default: cluster.local"),
     ),
 )

@@ -133,6 +133,7 @@ def _resolve(
         phases=phases.read_phases(positions.get("phase"), services=resolved, today=today, collector=collector),
         plain_callers=plain_callers.read_plain_callers(stated, calls=call_reader, today=today, collector=collector),
         azure=settings,
+        sidecar=environment.read_sidecar(positions.get("sidecar"), platform=platform, collector=collector),
     )
     checks.check(mesh, declared=declared, positions=positions, collector=collector)
     return mesh

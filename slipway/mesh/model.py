@@ -310,13 +310,30 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Administration:
+    """Where SSH connections to a machine come from: an IPv4 block, and the TCP port on which its sshd listens."""
+
+    source: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SidecarPackage:
+    """The Debian package `istio-sidecar`: ``url`` is ``https://`` or ``file:///``, ``sha256`` its digest in hex."""
+
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """A virtual machine outside the cluster.
 
     ``namespace`` is that of its services (one per machine); ``service_account`` is its own, never shared with
     pods; ``address`` its static IPv4 address; ``cloud_config`` a path, relative to the environment's file, of
-    the cloud-config that its team wrote, or empty; ``locality`` is ``region/zone``, or empty. On Azure only: ``size``
-    by name, ``zone`` (empty: none) and ``disk_gib`` of the data disk in GiB (0: none).
+    the cloud-config that its team wrote, or empty; ``locality`` is ``region/zone``, or empty; ``ssh`` says who may
+    log in to it, None: nobody. On Azure only: ``size`` by name, ``zone`` (empty: none) and ``disk_gib`` of the data
+    disk in GiB (0: none).
     """
 
     name: str
@@ -331,6 +348,7 @@ class Machine:
     size: str = ""
     zone: str = ""
     disk_gib: int = 0
+    ssh: Administration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -422,7 +440,10 @@ def _by_caller(pair: tuple[Service | PlainCaller, ServiceCall]) -> tuple[str, st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mesh:
-    """Everything that one environment declares, resolved. Tuples are sorted by name."""
+    """Everything that one environment declares, resolved. Tuples are sorted by name.
+
+    ``sidecar`` is what machines that others booted get installed; None where nothing is said of it.
+    """
 
     name: str
     environment: str
@@ -439,6 +460,7 @@ class Mesh:
     plain_callers: tuple[PlainCaller, ...] = ()
     extra: tuple[Extra, ...] = ()
     azure: Azure | None = None
+    sidecar: SidecarPackage | None = None
     _index: _Index = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -180,6 +180,16 @@ class Cluster:
         """Return what a pod answers to GET on one of its ports, through the API server. Raises KubernetesError."""
         return self._ask("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}")
 
+    def issue_token(self, account: str, *, namespace: str, audience: str, lifetime_s: int) -> str:
+        """Return a token of a ServiceAccount for one audience. Raises KubernetesError.
+
+        Source: Kubernetes API, TokenRequest; the server may shorten or lengthen ``lifetime_s``.
+        """
+        wanted = {"audiences": [audience], "expirationSeconds": lifetime_s}
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": wanted}
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        return json.loads(self._ask("POST", path, body=body))["status"]["token"]
+
     def delete(self, kind: Kind, name: str, *, namespace: str = "", grace_s: int | None = None) -> bool:
         """See :meth:`Kubernetes.delete`."""
         options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}

@@ -6,7 +6,7 @@ import pytest
 from bundle_example import PHASES, call, example, http_port, machine, service, with_phases
 
 from policies.bundles import compiler, dependencies
-from slipway.machines import arguments, sidecar
+from slipway.machines import arguments, guard, sidecar
 from slipway.manifests.guard import Inbound, Outbound, Reach
 from slipway.manifests.nsg import Access, Direction
 from slipway.mesh import model
@@ -167,3 +167,43 @@ def test_a_machines_proxy_says_the_labels_of_its_entry():
         team_cloud_config="",
     )
     assert sidecar.labels(inputs) == entry.body["spec"]["labels"]
+
+
+class TestAdministration:
+    """SSH past the sidecar, from where the declaration says: guard, rule set and capture agree on it."""
+
+    SSH = model.Administration(source="10.20.9.0/24", port=2222)
+
+    def mesh(self):
+        mesh = example()
+        found = tuple(dataclasses.replace(item, ssh=self.SSH) for item in mesh.machines)
+        return dataclasses.replace(mesh, machines=found)
+
+    def test_the_guard_lets_it_in_and_nobody_else(self):
+        policy = compiler.compile_bundle(self.mesh()).guards["billing-vm"]
+        assert policy.administration == (Reach(cidr="10.20.9.0/24", ports=(2222,)),)
+        assert "ip saddr 10.20.9.0/24 tcp dport { 2222 } accept" in guard.render(policy)
+        assert "dport { 22" not in guard.render(compiler.compile_bundle(example()).guards["billing-vm"])
+
+    def test_the_network_security_group_does_too(self):
+        (rule,) = [
+            item for item in compiler.compile_bundle(self.mesh()).nsg["billing-vm"] if item.name == "allow-ssh"
+        ]
+        assert (rule.access, rule.direction, rule.remote, rule.ports) == (
+            Access.ALLOW,
+            Direction.INBOUND,
+            ("10.20.9.0/24",),
+            ("2222",),
+        )
+
+    def test_the_sidecar_does_not_take_it(self):
+        mesh = self.mesh()
+        made = arguments.of(
+            mesh,
+            machine="billing-vm",
+            guard_policy=compiler.compile_bundle(mesh).guards["billing-vm"],
+            token=None,
+            package=arguments.SidecarPackage(url="file:///opt/packages/istio-sidecar.deb", sha256="ab" * 32),
+            team_cloud_config="",
+        )
+        assert "ISTIO_LOCAL_EXCLUDE_PORTS='22,15090,15021,15020,2222'" in sidecar.cluster_environment(made)

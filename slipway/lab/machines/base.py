@@ -23,6 +23,7 @@ PACKAGES = (
     "iproute2",
     "iptables",
     "nftables",
+    "openssh-server",
     "postgresql",
     "procps",
     "python3",
@@ -89,7 +90,8 @@ chmod 0755 /usr/sbin/policy-rc.d
 export DEBIAN_FRONTEND=noninteractive
 apt-get -q update
 apt-get -q install --yes --no-install-recommends "$@"
-systemctl disable postgresql.service
+systemctl disable postgresql.service ssh.service
+rm -f /etc/ssh/ssh_host_*
 systemctl enable networking.service
 rm -f /etc/ssl/private/ssl-cert-snakeoil.key
 systemctl mask {masked}

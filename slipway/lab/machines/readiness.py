@@ -44,6 +44,8 @@ def observe(instance: instances.Instance, spec: record.MachineSpec, level: Level
     if errors:
         return Readiness(missing=tuple(f"cloud-init: {error}" for error in errors), failed=True)
     commands = {"the guard is not loaded": ["systemctl", "is-active", "--quiet", "slipway-guard.service"]}
+    if spec.foreign:
+        commands.clear()
     if spec.database:
         commands["PostgreSQL does not answer"] = ["pg_isready", "--quiet", f"--host={spec.address}"]
     if level is Level.CONNECTED:

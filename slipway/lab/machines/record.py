@@ -24,6 +24,7 @@ class MachineSpec:
     platform's resolver with their addresses, ``nsg`` the declared rules at its interface. The machine's identity may
     read the token of ``service_account`` in ``namespace``. ``database``: PostgreSQL has to be up before the machine
     counts as ready. ``data_disk`` is a file of this computer that the machine has as its first data disk, or empty.
+    ``foreign``: its user-data is somebody else's, so nothing of Slipway's is expected on it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class MachineSpec:
     service_account: str
     database: bool = False
     data_disk: str = ""
+    foreign: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the inputs as plain JSON values."""

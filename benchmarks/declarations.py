@@ -411,6 +411,11 @@ class _Maker:
         found |= {key: value for key, value in parts if value}
         if platform is model.PlatformKind.AZURE:
             found["azure"] = self._azure(locked=found["phase"]["egress"] == model.EgressMode.LOCKED.value)
+        if platform is model.PlatformKind.EXISTING:
+            found |= self._part({"sidecar": lambda: _package("https://packages.example.com")})
+        if platform is not model.PlatformKind.LAB:
+            for machine in self._machines.values():
+                machine.update(self._part({"ssh": self._ssh}))
         return found | self._part({"trustDomain": lambda: "shop.example.org"})
 
     def _network(self, platform: model.PlatformKind) -> dict[str, str]:
@@ -423,6 +428,10 @@ class _Maker:
                 return _AZURE_PLAN | self._part(
                     {key: lambda key=key: _AZURE_ADDRESSES[key] for key in _AZURE_ADDRESSES}
                 )
+
+    def _ssh(self) -> str | dict[str, Any]:
+        bastion = "10.0.0.0/26"
+        return bastion if self._maybe(0.5) else {"from": bastion, **self._part({"port": lambda: 2222})}
 
     def _azure(self, *, locked: bool) -> dict[str, Any]:
         """Return the settings of Azure, and give machines those that mean something there only."""
@@ -443,6 +452,8 @@ class _Maker:
                 "options": lambda: [item.value for item in self._some(list(azure.Option))],
                 "keepData": lambda: self._maybe(0.5),
                 "relayImage": lambda: "registry.example.com/python:3.12",
+                "stacks": lambda: self._random.choice(list(azure.Stacks)).value,
+                "prices": lambda: "prices/swedencentral.yaml",
             }
         )
         networks = [azure.PodNetwork.POD_SUBNET] if self._machines else list(azure.PodNetwork)
@@ -469,7 +480,7 @@ class _Maker:
         place = "file:///opt/packages" if locked or self._maybe(0.5) else "https://packages.example.com"
         return {
             "image": "Canonical:ubuntu-24_04-lts:server:24.04.202609040",
-            "sidecar": {"url": f"{place}/istio-sidecar_1.29.1_amd64.deb", "sha256": "9f" * 32},
+            "sidecar": _package(place),
             "adminKey": _PUBLIC_KEY,
         }
 
@@ -495,3 +506,7 @@ class _Maker:
 def to_yaml(value: Any) -> str:
     """Return a plain value as YAML, in its own order."""
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+
+
+def _package(place: str) -> dict[str, str]:
+    return {"url": f"{place}/istio-sidecar_1.29.1_amd64.deb", "sha256": "9f" * 32}

@@ -1,11 +1,15 @@
 """A slice of the judge: stored cases and a few random sets, asked of real proxies and of the analyser."""
 
+import contextlib
+import json
 import random
 
 import pytest
-from running import INSTANCE
+import yaml
+from running import INSTANCE, succeed
 
-from benchmarks.judge import again, cases, fleet, report, run, sets
+from benchmarks.judge import again, cases, fleet, install, policies, report, run, sets
+from slipway.world import kubernetes
 
 pytestmark = pytest.mark.lab
 
@@ -16,9 +20,27 @@ REQUESTS = 40
 PATHS = [path for folder in ("traps", "found", "written", "unknown") for path in cases.all_of(folder)]
 
 
+@contextlib.contextmanager
+def mesh_of_the_cases(lab):
+    """Have the mesh configuration that the cases are of: the lab's own lets undeclared namespaces send anywhere."""
+    kind, name = kubernetes.Kind(api_version="v1", kind="ConfigMap"), f"istio-{install.REVISION}"
+
+    def put(text) -> None:
+        patch = json.dumps({"data": {"mesh": text}})
+        words = ("patch", "configmap", name, f"--namespace={policies.ROOT}", "--type=merge", f"--patch={patch}")
+        succeed(lab.run("kubectl", *words, timeout_s=60))
+
+    own = lab.cluster.get(kind, name, namespace=policies.ROOT)["data"]["mesh"]
+    put(yaml.safe_dump({**yaml.safe_load(own), **cases.MESH}))
+    try:
+        yield
+    finally:
+        put(own)
+
+
 @pytest.fixture(scope="module")
 def court(running_lab):
-    with run.open_court(INSTANCE, LOTS, further=fleet.ODDS) as found:
+    with mesh_of_the_cases(running_lab), run.open_court(INSTANCE, LOTS, further=fleet.ODDS) as found:
         yield found
         found.mesh.disband()
 

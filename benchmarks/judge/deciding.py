@@ -70,24 +70,6 @@ def names(objects: Iterable[Object]) -> list[str]:
     return sorted({path for item in objects for path in _paths(item["kind"], item["spec"]) if _optional(path)})
 
 
-def decided_by(
-    name: str,
-    fixed: Sequence[Object],
-    objects: Sequence[Object],
-    requests: Sequence[sets.Request],
-    mesh_config: Any,
-) -> list[sets.Request]:
-    """Return the requests whose known answer would be another one without a field."""
-    known = [asking.question(request) for request in requests]
-    real = _answers([*fixed, *objects], known, mesh_config)
-    others = _answers([*fixed, *(_without(item, name) for item in objects)], known, mesh_config)
-    return [
-        request
-        for request, one, other in zip(requests, real, others, strict=True)
-        if _differ(one, other) and one.outcome is not reachability.Outcome.UNKNOWN
-    ]
-
-
 def _differ(one: reachability.Answer, other: reachability.Answer) -> bool:
     return (one.outcome, one.seen) != (other.outcome, other.seen)
 

@@ -38,12 +38,7 @@ def chosen(
     best = _with_a_rare_field(random_, tried, around, mesh_config, fields)
     candidates = list(dict.fromkeys(sets.requests(random_, best, _REQUESTS)))
     rare = [name for name in deciding.names(best.objects) if fields.get(name, 0) < WANTED]
-    found = deciding.deciders(around, best.objects, candidates, mesh_config, among=rare)
-    known = [
-        (request, names)
-        for request, (answer, names) in zip(candidates, found, strict=True)
-        if answer.outcome is not reachability.Outcome.UNKNOWN
-    ]
+    known = _decided(candidates, best, around, mesh_config, rare)
     return dataclasses.replace(best, requests=tuple(most_needed(known, fields, count)))
 
 
@@ -62,12 +57,28 @@ def _with_a_rare_field(
     order = {name: (fields.get(name, 0) // _ALIKE, random_.random()) for name in sorted(having)}
     for name in sorted(order, key=order.__getitem__)[:_FIELDS]:
         counts = [
-            len(deciding.decided_by(name, around, one.objects, sets.requests(random_, one, _TRIED), mesh_config))
+            len(_decided(sets.requests(random_, one, _TRIED), one, around, mesh_config, [name]))
             for one in having[name][:_HAVING]
         ]
         if any(counts):
             return having[name][counts.index(max(counts))]
     return tried[0]
+
+
+def _decided(
+    requests: Sequence[sets.Request],
+    one: sets.PolicySet,
+    around: Sequence[Object],
+    mesh_config: Any,
+    names: Sequence[str],
+) -> list[tuple[sets.Request, Sequence[str]]]:
+    """Return the requests of a set that some of the named fields decide, with these; none whose answer is unknown."""
+    found = deciding.deciders(around, one.objects, requests, mesh_config, among=names)
+    return [
+        (request, deciders)
+        for request, (answer, deciders) in zip(requests, found, strict=True)
+        if deciders and answer.outcome is not reachability.Outcome.UNKNOWN
+    ]
 
 
 def most_needed(

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pulumi
 
+from components import user_data
 from components.istio import charts
 from components.lab import platform
 from policies.bundles import bundle as bundles
 from slipway.lab import instance as instances
 from slipway.lab import programs
 from slipway.lab.machines import api, sidecar_package
-from slipway.machines import arguments, user_data
+from slipway.machines import arguments
 from slipway.mesh import model
 
 HUB = "docker.io/slipway-lab"
-VAULT_RESOURCE = "https://vault.azure.net"  # Source: Azure documentation, key-vault/general/authentication
 
 _SMALL = {"requests": {"cpu": "10m", "memory": "40Mi"}}
 _ISTIOD_VALUES = {
@@ -44,10 +44,14 @@ def read(name: str, *, mesh: model.Mesh, bundle: bundles.Bundle, folder: Path) -
         instance=name,
         kubeconfig=str(instance.kubeconfig),
         charts=built_charts(),
-        user_data={
-            machine.name: _user_data(machine, sidecar=sidecar, mesh=mesh, bundle=bundle, folder=folder)
-            for machine in mesh.machines
-        },
+        user_data=user_data.of(
+            mesh,
+            bundle,
+            folder=folder,
+            metadata=instances.METADATA_ADDRESS,
+            vault_url=f"https://{instances.VAULT_HOST}",
+            package=sidecar,
+        ),
     )
 
 
@@ -62,31 +66,6 @@ def built_charts() -> charts.Charts:
         istiod_values=_ISTIOD_VALUES,
         gateway_values=_GATEWAY_VALUES,
     )
-
-
-def _user_data(
-    machine: model.Machine,
-    *,
-    sidecar: arguments.SidecarPackage,
-    mesh: model.Mesh,
-    bundle: bundles.Bundle,
-    folder: Path,
-) -> str:
-    made = arguments.of(
-        mesh,
-        machine=machine.name,
-        guard_policy=bundle.guards[machine.name],
-        token=arguments.TokenSource(
-            metadata_url=f"http://{instances.METADATA_ADDRESS}",
-            resource=VAULT_RESOURCE,
-            client_id="",
-            vault_url=f"https://{instances.VAULT_HOST}",
-            secret=f"{machine.name}-istio",
-        ),
-        package=sidecar,
-        team_cloud_config=(folder / machine.cloud_config).read_text() if machine.cloud_config else "",
-    )
-    return user_data.user_data(made)
 
 
 def _say(message: str) -> None:

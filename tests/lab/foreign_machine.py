@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Self
 
+import guarded_machine
 import yaml
 
 from policies.bundles import compiler
@@ -83,18 +84,7 @@ class Place:
         """Boot it as its team would."""
         key = self.folder / "key"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True, timeout=20)
-        rules = tuple(
-            nsg.NsgRule(
-                name=f"all-{direction.value}",
-                priority=100,
-                direction=direction,
-                access=nsg.Access.ALLOW,
-                protocol=nsg.Protocol.ANY,
-                remote=("*",),
-                ports=("*",),
-            )
-            for direction in nsg.Direction
-        )
+        rules = tuple(guarded_machine.everything(direction) for direction in nsg.Direction)
         spec = api.MachineSpec(
             name=NAME,
             address=ADDRESS,

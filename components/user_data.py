@@ -1,0 +1,42 @@
+"""The user-data of an environment's machines: the same on every platform but for where things are."""
+
+from pathlib import Path
+
+from policies.bundles import bundle as bundles
+from slipway.machines import arguments, user_data
+from slipway.mesh import azure_plan, model
+
+
+def of(
+    mesh: model.Mesh,
+    bundle: bundles.Bundle,
+    *,
+    folder: Path,
+    metadata: str,
+    vault_url: str,
+    package: arguments.SidecarPackage,
+) -> dict[str, str]:
+    """Return cloud-init's text by machine; ``metadata`` is the address of the instance metadata service.
+
+    ``folder`` is that of the environment's file: the teams' cloud-configs are given relative to it. Raises OSError
+    for one that is not there, and ValueError for one that is none.
+    """
+
+    def text(machine: model.Machine) -> str:
+        made = arguments.of(
+            mesh,
+            machine=machine.name,
+            guard_policy=bundle.guards[machine.name],
+            token=arguments.TokenSource(
+                metadata_url=f"http://{metadata}",
+                resource=azure_plan.VAULT_RESOURCE,
+                client_id="",  # the machine has one identity
+                vault_url=vault_url,
+                secret=arguments.secret_name(machine.name),
+            ),
+            package=package,
+            team_cloud_config=(folder / machine.cloud_config).read_text() if machine.cloud_config else "",
+        )
+        return user_data.user_data(made)
+
+    return {machine.name: text(machine) for machine in mesh.machines}

@@ -44,7 +44,7 @@ def _workload(world: reachability.World, text: str) -> tuple[str, str]:
         raise click.UsageError(f"{wording.quoted(text)} could be any of {several}")
     near = wording.nearest(text, known) or wording.nearest(text, (item.name for item in world.workloads))
     hint = f"; did you mean {wording.quoted(near)}?" if near else ""
-    raise click.UsageError(f"there is no workload {wording.quoted(text)}{hint} Known: {wording.listed(known)}")
+    raise click.UsageError(f"there is no workload {wording.quoted(text)}{hint}; known: {wording.listed(known)}")
 
 
 def destination(
@@ -69,7 +69,7 @@ def destination(
         known = {item.key.name for item in world.services if item.kubernetes}
         near = wording.nearest(text, known)
         hint = f"; did you mean {wording.quoted(near)}?" if near else ""
-        raise click.UsageError(f"there is no service {wording.quoted(text)}{hint} Known: {wording.listed(known)}")
+        raise click.UsageError(f"there is no service {wording.quoted(text)}{hint}; known: {wording.listed(known)}")
     full = (text, f"{text}.svc.cluster.local", f"{text}.cluster.local")
     return reachability.Host(name=next((name for name in full if name in world.services_by_host), text))
 

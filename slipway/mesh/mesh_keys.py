@@ -41,7 +41,8 @@ VERSION = Text(noun="a version", parse=values.parse_version, schema={"minLength"
 LABEL_KEY = Text(noun="the key of a label", parse=values.parse_label_key)
 LABEL_VALUE = Text(noun="the value of a label", parse=values.parse_label_value, schema={"maxLength": 63})
 PORT = Whole(noun="a port", minimum=1, maximum=65535, parse=values.parse_port)
-OUTSIDE_PORT = Whole(noun="a port", minimum=1, maximum=65535)
+TARGET_PORT = Whole(noun="a port", minimum=1, maximum=65535)
+OUTSIDE_PORT = Whole(noun="a port", minimum=1, maximum=65535, parse=values.parse_outside_port)
 PROTOCOL = Choice(noun="a protocol", values=tuple(item.value for item in model.Protocol))
 
 CIDR = Text(noun="an IPv4 network", parse=values.parse_network, schema={"pattern": "^[0-9.]+/[0-9]{1,2}$"})
@@ -141,7 +142,7 @@ SERVICE_ENTRY = Record(
 ORIGINATION = Record(
     noun="the TLS origination",
     fields=(
-        Field(key="port", shape=OUTSIDE_PORT, doc="the host's TLS port; default: 443"),
+        Field(key="port", shape=TARGET_PORT, doc="the host's TLS port; default: 443"),
         Field(
             key="certificate",
             shape=SUBDOMAIN,

@@ -23,7 +23,7 @@ def parse(text: str) -> str:
         )
     method, path = words
     if method != "*" and method not in METHODS:
-        near = difflib.get_close_matches(method.upper()[:16], METHODS, n=1)
+        near = difflib.get_close_matches(method.upper()[:16], METHODS, n=1, cutoff=0.7)
         hint = f"write {wording.quoted(near[0])}" if near else "write `*` for any method"
         sentence = f"{wording.quoted(method)} is not a method; methods: {', '.join(METHODS)}, or `*` for any"
         raise Rejected(catalogue.REQUEST, sentence, hint=hint)

@@ -22,7 +22,7 @@ def value_of(node: ScalarNode, wanted: shape.Scalar) -> str | int | float | bool
         raise shape.Rejected(catalogue.WRONG_TYPE, f"{wanted.noun} is needed here, not nothing", hint=hint)
     match wanted:
         case shape.Text():
-            return wanted.parse(_as_text(node, wanted.noun))
+            return wanted.parse(_as_text(node, wanted))
         case shape.Day():
             return wanted.parse(node.text)
         case shape.Choice():
@@ -35,7 +35,8 @@ def value_of(node: ScalarNode, wanted: shape.Scalar) -> str | int | float | bool
             return _as_flag(node, wanted)
 
 
-def _as_text(node: ScalarNode, noun: str) -> str:
+def _as_text(node: ScalarNode, wanted: shape.Text) -> str:
+    """Return the text. What only needs quotes is told so; what would be refused in quotes too gets that hint."""
     value = scalars.resolve(node.text) if node.plain else node.text
     other = None
     if not isinstance(value, str):
@@ -43,9 +44,17 @@ def _as_text(node: ScalarNode, noun: str) -> str:
     elif node.plain and (old := scalars.ambiguity(node.text)):
         other = f"YAML 1.1 tools read {wording.quoted(node.text)} as {old}"
     if other is not None:
-        hint = f'quote it: "{wording.shown(node.text)}"'
-        raise shape.Rejected(catalogue.NOT_TEXT, f"{other}, and {noun} is needed here", hint=hint)
+        hint = _hint_in_quotes(node.text, wanted)
+        raise shape.Rejected(catalogue.NOT_TEXT, f"{other}, and {wanted.noun} is needed here", hint=hint)
     return node.text
+
+
+def _hint_in_quotes(text: str, wanted: shape.Text) -> str:
+    try:
+        wanted.parse(text)
+    except shape.Rejected as rejected:
+        return rejected.hint
+    return f'quote it: "{wording.shown(text)}"'
 
 
 def _as_choice(node: ScalarNode, wanted: shape.Choice) -> str:

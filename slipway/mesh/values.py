@@ -135,6 +135,19 @@ def parse_port(number: int) -> int:
     return number
 
 
+def parse_outside_port(number: int) -> int:
+    """Return the port by which something outside is called; raises Rejected (MESH0307) for the sidecar's own.
+
+    A sidecar has no listener of its own choice there, so that what is sent to such a port goes another way.
+    Source: istio/istio 1.29.1 pilot/pkg/networking/core/listener.go, "conflicts with static listener".
+    """
+    if number in RESERVED_PORTS:
+        first, last = RESERVED_PORTS[0], RESERVED_PORTS[-1]
+        sentence = f"`{number}` is one of the ports {first} to {last}, which every caller's sidecar keeps for itself"
+        raise Rejected(catalogue.RESERVED_PORT, sentence, hint="let it be called on another port")
+    return number
+
+
 def parse_port_name(text: str) -> str:
     """Return a port's name: a label of at most 15 characters with a letter; raises Rejected (MESH0205)."""
     names.parse_label(text)

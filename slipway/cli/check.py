@@ -18,6 +18,8 @@ _KINDS = (
     ("networking.istio.io/v1", "WorkloadEntry"),
 )
 
+_FORBIDDEN = 403
+
 
 @click.command()
 @click.argument("environment")
@@ -36,7 +38,8 @@ def check(
     Needs no cluster, no root, nothing running. Exit code 0, or 2 with file:line:column of each mistake.
     With --live it only reads from the cluster, and what does not fit is a mistake of the declaration: selectors that
     find no pod, other ServiceAccounts, Services, ports and protocols, pods that never get a sidecar, other entries
-    of machines. What `slipway up` sets right by itself is a warning. Exit code 1 when the cluster cannot be asked.
+    of machines, settings of istiod by which calls are decided otherwise. What `slipway up` sets right by itself is a
+    warning, and so is what decides no call. Exit code 1 when the cluster cannot be asked.
     With --cost an estimate follows: what the declaration makes on Azure, by a dated list of prices that
     `azure.prices` replaces; what the list lacks is named and in no sum.
     Examples: slipway check lab
@@ -83,11 +86,18 @@ def _estimated(mesh: "model.Mesh") -> str:
 def _compared(mesh: "model.Mesh", *, kubeconfig: str, context: str) -> tuple[Diagnostic, ...]:
     """Return the warnings of a comparison. Raises DiagnosticsError with every message when one is an error."""
     from slipway.cli import clusters
-    from slipway.inventory import comparing, reading
-    from slipway.world import live
+    from slipway.inventory import comparing, istiod, reading
+    from slipway.world import kubernetes, live
 
-    objects = live.read(clusters.connect(kubeconfig=kubeconfig, context=context), _KINDS)
-    found = comparing.compare(mesh, reading.read(objects))
+    cluster = clusters.connect(kubeconfig=kubeconfig, context=context)
+    objects, unread = live.read(cluster, _KINDS), ""
+    try:
+        objects += live.read(cluster, [istiod.CONFIG_MAP], namespace=istiod.NAMESPACE)
+    except kubernetes.KubernetesError as error:
+        if error.status != _FORBIDDEN:
+            raise
+        unread = str(error)
+    found = comparing.compare(mesh, reading.read(objects), unread=unread)
     if any(item.level is Level.ERROR for item in found):
         raise DiagnosticsError(found)
     return found

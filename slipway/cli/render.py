@@ -3,11 +3,15 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from slipway.cli import stacks
 from slipway.manifests.manifest import Manifest
+
+if TYPE_CHECKING:
+    from slipway.mesh import model
 
 PART_OF = "app.kubernetes.io/part-of"
 _SYNC_WAVE = "argocd.argoproj.io/sync-wave"
@@ -25,9 +29,17 @@ Parts = Mapping[str, Sequence[Manifest]]
 )
 @click.option("--sync-waves", is_flag=True, help="Number the order of creation for Argo CD.")
 @click.option("--show-origin", is_flag=True, help="List objects with the clause of the declaration instead.")
+@click.option("--mesh-config", is_flag=True, help="Print the settings of istiod that the objects rely on instead.")
 @click.option("--count", is_flag=True, help="Count the lines of the declaration and of the objects instead.")
 def render(
-    environment: str, *, names: tuple[str, ...], out: Path | None, sync_waves: bool, show_origin: bool, count: bool
+    environment: str,
+    *,
+    names: tuple[str, ...],
+    out: Path | None,
+    sync_waves: bool,
+    show_origin: bool,
+    mesh_config: bool,
+    count: bool,
 ) -> None:
     """Print the Kubernetes objects that the declaration of ENVIRONMENT compiles into, as YAML.
 
@@ -37,6 +49,7 @@ def render(
     Examples: slipway render lab | kubectl diff -f -
               slipway render prod --bundle egress --out clusters/prod
               kubectl apply --prune -l app.kubernetes.io/part-of=shop-egress -f clusters/prod/egress.yaml
+              slipway render prod --mesh-config   # values of the chart `istiod`
     """
     with stacks.told():
         mesh = stacks.load(environment)
@@ -47,6 +60,9 @@ def render(
             known = ", ".join(compiler.NAMES)
             raise click.BadParameter(f"there is no bundle `{unknown[0]}`; bundles: {known}", param_hint="--bundle")
         parts = {name: compiler.compile_part(mesh, name) for name in dict.fromkeys(chosen)}
+    if mesh_config:
+        _show_mesh_config(mesh)
+        return
     if count:
         from slipway.cli import counting
 
@@ -76,6 +92,18 @@ def _marked(manifest: Manifest, part_of: str, sync_waves: bool) -> Manifest:
         labels={**manifest.labels, PART_OF: part_of},
         annotations={**manifest.annotations, **waves},
     )
+
+
+def _show_mesh_config(mesh: "model.Mesh") -> None:
+    """Print istiod's mesh configuration and the environment of its process, as values of its chart."""
+    from policies.bundles import mesh_config
+    from slipway.manifests import canonical
+
+    values = {
+        "meshConfig": mesh_config.emit_mesh_config(mesh),
+        "env": dict(mesh_config.emit_control_plane(mesh).environment),
+    }
+    click.echo(canonical.values_to_yaml(values), nl=False)
 
 
 def _show_origin(parts: Parts) -> None:

@@ -238,6 +238,17 @@ PROXY_USER = _code(
     "application runs as the sidecar's user",
     "What the sidecar's user sends is never captured, so it leaves in plaintext and without any limit.",
 )
+OTHER_MESH_CONFIG = _code(
+    "0611",
+    "mesh configuration that contradicts",
+    "istiod's own configuration holds for every proxy: what it says otherwise wins over what is declared.",
+)
+MESH_CONFIG_DIFFERS = _code(
+    "0612",
+    "mesh configuration that differs",
+    "Calls are decided as declared all the same; names, logs, traces or other namespaces may not be as expected.",
+    Level.WARNING,
+)
 
 # 07: objects written by hand, in stacks/extra
 EXTRA_KIND = _code(

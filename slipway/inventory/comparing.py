@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Sequence
 
 from slipway.diagnostics import Collector, Diagnostic, catalogue, wording
-from slipway.inventory import facts, machines, pods, ports
+from slipway.inventory import facts, machines, mesh_config, pods, ports
 from slipway.mesh import model
 
 
-def compare(mesh: model.Mesh, found: facts.Facts) -> tuple[Diagnostic, ...]:
-    """Return every difference between ``mesh`` and what runs (MESH0601 to MESH0608), sorted by place.
+def compare(mesh: model.Mesh, found: facts.Facts, *, unread: str = "") -> tuple[Diagnostic, ...]:
+    """Return every difference between ``mesh`` and what runs (MESH0601 to MESH0612), sorted by place.
 
     What Slipway itself is about to make, as labels of namespaces and entries of machines, is only warned about.
+    ``unread`` is why the mesh configuration could not be read, where it could not.
     """
     collector = Collector()
     for service in mesh.services:
@@ -20,6 +21,10 @@ def compare(mesh: model.Mesh, found: facts.Facts) -> tuple[Diagnostic, ...]:
     _check_namespaces(mesh, found, collector)
     machines.check(mesh, found, collector)
     _check_undeclared(mesh, found, collector)
+    if unread:
+        mesh_config.unread(mesh, unread, collector)
+    else:
+        mesh_config.check(mesh, found, collector)
     return collector.diagnostics
 
 

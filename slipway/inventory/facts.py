@@ -5,6 +5,7 @@ import functools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from slipway.manifests.manifest import Manifest
 
@@ -88,7 +89,8 @@ class Entry:
 class Facts:
     """Everything that was seen, each kind sorted by namespace and name; indices are built when they are asked for.
 
-    ``namespaces`` are labels by name; ``nodes`` their internal addresses; ``objects`` are Istio's own, as they are.
+    ``namespaces`` are labels by name; ``nodes`` their internal addresses; ``objects`` are Istio's own, as they are;
+    ``mesh_configs`` the configuration of each istiod by its revision.
     Without slots, because the indices are kept beside the fields.
     """
 
@@ -98,6 +100,7 @@ class Facts:
     entries: tuple[Entry, ...] = ()
     nodes: tuple[str, ...] = ()
     objects: tuple[Manifest, ...] = ()
+    mesh_configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @functools.cached_property
     def _by_label(self) -> dict[tuple[str, str, str], list[Workload]]:

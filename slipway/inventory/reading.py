@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from slipway.diagnostics import Collector
-from slipway.inventory import facts
+from slipway.inventory import facts, istiod
 from slipway.manifests.manifest import Manifest
 from slipway.reachability import read_kubernetes
 from slipway.reachability.fields import Fields
@@ -41,6 +41,7 @@ def read(manifests: Iterable[Manifest]) -> facts.Facts:
         entries=tuple(_entry(item, collector) for item in items if item.kind == "WorkloadEntry"),
         nodes=tuple(address for item in items if _is_core(item, "Node") for address in _node(item, collector)),
         objects=tuple(item for item in items if any(group in item.api_version for group in _ISTIO_GROUPS)),
+        mesh_configs=istiod.mesh_configs(items),
     )
     collector.stop_on_errors()
     return found

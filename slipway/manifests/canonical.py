@@ -70,6 +70,11 @@ def rules_to_yaml(rules: Mapping[str, Sequence[NsgRule]]) -> str:
     return _yaml(_plain_rules(rules))
 
 
+def values_to_yaml(values: Mapping[str, Any]) -> str:
+    """Return values of a chart as YAML, keys sorted."""
+    return _yaml(values)
+
+
 def _sorted(manifests: Iterable[Manifest]) -> list[Manifest]:
     found = sorted(manifests, key=lambda item: (item.key, item.api_version))
     for first, second in itertools.pairwise(found):

@@ -5,7 +5,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from slipway.diagnostics import Collector, Diagnostic, DiagnosticsError
+from slipway.diagnostics import Collector, Diagnostic, DiagnosticsError, Span
 from slipway.manifests import yaml_reader
 from slipway.mesh import (
     azure_reading,
@@ -134,6 +134,11 @@ def _resolve(
         plain_callers=plain_callers.read_plain_callers(stated, calls=call_reader, today=today, collector=collector),
         azure=settings,
         sidecar=environment.read_sidecar(positions.get("sidecar"), platform=platform, collector=collector),
+        places=tuple(sorted({"revision": positions.span, **_places(positions)}.items())),
     )
     checks.check(mesh, declared=declared, positions=positions, collector=collector)
     return mesh
+
+
+def _places(positions: Found) -> dict[str, Span]:
+    return {key: item.key for key, item in positions.fields.items()}

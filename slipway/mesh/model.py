@@ -442,7 +442,8 @@ def _by_caller(pair: tuple[Service | PlainCaller, ServiceCall]) -> tuple[str, st
 class Mesh:
     """Everything that one environment declares, resolved. Tuples are sorted by name.
 
-    ``sidecar`` is what machines that others booted get installed; None where nothing is said of it.
+    ``sidecar`` is what machines that others booted get installed; None where nothing is said of it. ``places`` are
+    where the environment's file states its keys, sorted by key; ``revision`` is always among them.
     """
 
     name: str
@@ -461,6 +462,7 @@ class Mesh:
     extra: tuple[Extra, ...] = ()
     azure: Azure | None = None
     sidecar: SidecarPackage | None = None
+    places: tuple[tuple[str, Span], ...] = ()
     _index: _Index = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

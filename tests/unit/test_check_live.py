@@ -142,3 +142,32 @@ def test_reading_leaves_out_what_goes_away_and_kinds_that_are_not_there():
         fake.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
     found = live.read(fake, [("v1", "Pod"), ("networking.istio.io/v1", "WorkloadEntry")])
     assert [(item.kind, item.name) for item in found] == [("Pod", "stays")]
+
+
+def test_the_mesh_configuration_is_compared_and_one_that_may_not_be_read_is_told(monkeypatch, cluster):
+    data = {"mesh": "enableAutoMtls: false\n"}
+    metadata = {"name": "istio-1-29-1", "namespace": "istio-system"}
+    cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    assert "warning MESH0612: automatic mutual TLS is turned off" in _check(code=0).stderr
+    refusing = _refusing("ConfigMap", 403)
+    refusing._objects = cluster._objects
+    monkeypatch.setattr(clusters, "connect", lambda **_: refusing)
+    told = _check(code=0).stderr
+    assert (
+        "stacks/lab.yaml:11:1: warning MESH0612: the mesh configuration of revision `1-29-1` was not compared" in told
+    )
+    refusing.status = 500
+    assert "here: ConfigMap is refused" in _check(code=1).stderr
+
+
+def test_the_mesh_configuration_that_render_prints_fits(cluster):
+    printed = yaml.safe_load(CliRunner().invoke(cli.main, ["render", "lab", "--mesh-config"]).stdout)
+    assert printed["env"]["ISTIO_MULTIROOT_MESH"] == "true"
+    metadata = {"name": "istio-1-29-1", "namespace": "istio-system"}
+    data = {"mesh": yaml.safe_dump(printed["meshConfig"])}
+    cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    assert _check(code=0).stderr == ""
+    printed["meshConfig"]["extensionProviders"].pop()
+    data = {"mesh": yaml.safe_dump(printed["meshConfig"])}
+    cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    assert _check(code=0).stderr.count("warning MESH0612") == 1

@@ -27,6 +27,7 @@ def main() -> None:
         )
         mesh = examined.resolved()
         part = stack_parts.part_of(stack, mesh)
+        files.read_cloud_configs(STACKS, mesh)
         bundle = compiler.compile_bundle(mesh)
     except DiagnosticsError as error:
         raise pulumi.RunError("\n" + render.text(error.diagnostics)) from None

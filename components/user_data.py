@@ -5,6 +5,7 @@ from pathlib import Path
 from policies.bundles import bundle as bundles
 from slipway.machines import arguments, user_data
 from slipway.mesh import azure_plan, model
+from slipway.world import files
 
 
 def of(
@@ -18,9 +19,10 @@ def of(
 ) -> dict[str, str]:
     """Return cloud-init's text by machine; ``metadata`` is the address of the instance metadata service.
 
-    ``folder`` is that of the environment's file: the teams' cloud-configs are given relative to it. Raises OSError
-    for one that is not there, and ValueError for one that is none.
+    ``folder`` is that of the environment's file: the teams' cloud-configs are given relative to it. Raises
+    DiagnosticsError for one that is not there or is none, and ValueError where both are too large together.
     """
+    configs = files.read_cloud_configs(folder, mesh)
 
     def text(machine: model.Machine) -> str:
         made = arguments.of(
@@ -35,7 +37,7 @@ def of(
                 secret=arguments.secret_name(machine.name),
             ),
             package=package,
-            team_cloud_config=(folder / machine.cloud_config).read_text() if machine.cloud_config else "",
+            team_cloud_config=configs.get(machine.name, ""),
         )
         return user_data.user_data(made)
 

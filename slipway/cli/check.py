@@ -53,7 +53,9 @@ def check(
     with stacks.told(as_json=as_json, as_sarif=as_sarif):
         mesh = stacks.load(environment)
         from policies.bundles import compiler
+        from slipway.world import files
 
+        files.read_cloud_configs(Path(stacks.FOLDER), mesh)
         bundle = compiler.compile_bundle(mesh)
         if live:
             differences = _compared(mesh, kubeconfig=kubeconfig, context=context)

@@ -176,6 +176,9 @@ OUTSIDE_HOST = _code(
     "What is not told apart by a name in TLS or HTTP, or by addresses, would open more than was said.",
 )
 TOKEN = _code("0331", "not what verifies a token", "Tokens are verified by issuer, audience and public keys.")
+CLOUD_CONFIG = _code(
+    "0332", "not a cloud-config", "cloud-init reads a machine's file as a cloud-config by its first line only."
+)
 
 # 04: Kubernetes manifests
 NOT_AN_OBJECT = _code("0401", "not an object", "A Kubernetes object has `apiVersion`, `kind` and `metadata.name`.")

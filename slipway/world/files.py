@@ -5,7 +5,7 @@ from pathlib import Path
 
 from slipway.diagnostics import Collector, DiagnosticsError, Span, catalogue, wording
 from slipway.manifests import decoding
-from slipway.mesh import azure_prices, names, shape, stack_parts
+from slipway.mesh import azure_prices, cloud_config, model, names, shape, stack_parts
 from slipway.mesh.loader import Source
 
 _MESH_FILE = "mesh.yaml"
@@ -67,6 +67,30 @@ def read_prices(directory: Path, path: str, *, limits: decoding.Limits = decodin
     if source is None:
         raise DiagnosticsError(collector.diagnostics)
     return source
+
+
+def read_cloud_configs(directory: Path, mesh: model.Mesh) -> dict[str, str]:
+    """Return the cloud-config that its team wrote, by machine; paths are relative to ``directory``.
+
+    Raises DiagnosticsError: MESH0322 for a file that is not there, MESH0332 for one that is none, MESH0610 for one by
+    which something runs as the sidecar's user, and MESH0101 to MESH0104 for what is no text.
+    """
+    collector = Collector()
+    found: dict[str, str] = {}
+    for machine in mesh.machines:
+        path = directory / machine.cloud_config
+        if machine.cloud_config and not path.is_file():
+            place = f"machines.{machine.name}.cloudConfig"
+            sentence = f"there is no file {wording.quoted(_shown(path))}, the cloud-config of the machine"
+            hint = f"write the path relative to {wording.quoted(_shown(directory))}, or remove the key"
+            collector.report(
+                catalogue.FILE_PATH, sentence, span=machine.span, path=place, found=machine.cloud_config, hint=hint
+            )
+        elif machine.cloud_config and (source := _read(path, decoding.DEFAULT_LIMITS, collector)) is not None:
+            found[machine.name] = decoding.decode(source.text, file=source.file)
+            cloud_config.check(found[machine.name], file=source.file, machine=machine, collector=collector)
+    collector.stop_on_errors()
+    return found
 
 
 def _mesh_paths(directory: Path, collector: Collector) -> list[Path]:

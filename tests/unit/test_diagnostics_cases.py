@@ -42,6 +42,10 @@ def _diagnostics(case: Path) -> tuple[Diagnostic, ...]:
     if cluster.exists():
         objects = kubernetes_reader.read_manifests(cluster.read_bytes(), file=cluster.name)
         return comparing.compare(examined.resolved(), reading.read(objects))
+    try:
+        files.read_cloud_configs(case, examined.resolved())
+    except DiagnosticsError as error:
+        return error.diagnostics
     return examined.diagnostics
 
 

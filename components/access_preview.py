@@ -12,7 +12,7 @@ from google.protobuf import struct_pb2
 from pulumi.runtime import settings
 from pulumi.runtime.proto import resource_pb2
 
-from components import engine, environment
+from components import engine, environment, previewed
 from policies.bundles import bundle as bundles
 from policies.bundles import surroundings
 from slipway import reachability
@@ -56,7 +56,9 @@ class _SecretError(Exception):
 
 
 def tell(mesh: model.Mesh, bundle: bundles.Bundle, *, file: str | None) -> None:
-    """Log the calls that this update gains and loses; with ``file``, write them there as JSON instead.
+    """Log the calls that this update gains and loses, once for a preview and the update after it.
+
+    With ``file``, they are written there as JSON instead.
 
     A last state that cannot be read stops nothing: that is a warning, and a file that says so. One that does not say
     who reached whom before, since no update of it ended that wrote that down, is a warning too, and all calls follow.
@@ -81,10 +83,23 @@ def tell(mesh: model.Mesh, bundle: bundles.Bundle, *, file: str | None) -> None:
     found = reachability.diff(old, new) if before.is_whole else reachability.whole(new)
     owners = {**around_before.owners, **around.owners}
     if not file:
-        pulumi.log.info(reachability.report.text(found, owners, most_lines=MOST_LINES).rstrip("\n"))
+        _log(reachability.report.text(found, owners, most_lines=MOST_LINES).rstrip("\n"))
         return
     unknown = {} if before.is_whole else {"unknown": _NOT_WRITTEN}
     Path(file).write_text(json.dumps({**_forms(found, owners), **unknown}), encoding="utf-8")
+
+
+def _log(told: str) -> None:
+    """Log the difference, but for an update whose preview has said the same: that gets its first line only."""
+    stack = engine.full_name(pulumi.get_stack())
+    try:
+        if pulumi.runtime.is_dry_run():
+            previewed.keep(stack, told)
+        elif previewed.take(stack, told):
+            told = f"as the preview said: {told.splitlines()[0]}"
+    except OSError as error:
+        pulumi.log.debug(f"the update says again what its preview says: {error}")
+    pulumi.log.info(told)
 
 
 def _forms(found: reachability.Difference, owners: Mapping[str, str]) -> dict[str, Any]:

@@ -122,6 +122,24 @@ def test_a_stack_of_before_this_was_kept_gains_nothing_for_sure(engine, slipway)
     assert "error: who reached whom before is not known" in done.stderr
 
 
+def test_up_says_it_once_and_without_a_preview_it_says_it_too(engine):
+    program = engine.project / "__main__.py"
+    build = "platforms.build(mesh, stack=stack, bundle=bundle, folder=STACKS, lab_instance=instance)"
+    assert build in program.read_text()
+    program.write_text(program.read_text().replace(build, "{'platforms': platforms.__name__, 'instance': instance}"))
+    line = "  gained: (outside) -> shop.example.com:443 *"
+    both = engine("up", "--yes")
+    assert both.returncode == 0, both.stdout + both.stderr
+    assert both.stdout.count(line) == 1
+    assert both.stdout.count("as the preview said: calls gained: 7, lost: 0, changed in kind: 0") == 1
+    alone = engine("up", "--yes", "--skip-preview")
+    assert (alone.stdout.count(line), alone.stdout.count("as the preview said")) == (1, 0)
+    engine("preview")
+    access_example.change(engine.project)
+    changed = engine("up", "--yes", "--skip-preview")
+    assert (changed.stdout.count(line), changed.stdout.count("as the preview said")) == (1, 0)
+
+
 @pytest.fixture
 def slipway(engine):
     """Return a function that runs the command line in the project."""

@@ -9,7 +9,7 @@ from typing import Any, Never
 import pytest
 from pulumi.runtime import mocks, rpc, settings
 
-from components import access_preview, environment
+from components import access_preview, environment, previewed
 from policies.bundles import compiler, surroundings
 from slipway.mesh import loader
 from slipway.world import files
@@ -69,15 +69,17 @@ def loop():
 
 
 @pytest.fixture
-def tell(loop, caplog):
+def tell(loop, caplog, monkeypatch, tmp_path):
     """Return a function that tells the difference from a state, and gives back what was logged."""
 
-    def run(state, mesh, bundle, *, file=None) -> list[str]:
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "pulumi"))
+
+    def run(state, mesh, bundle, *, file=None, dry_run=True) -> list[str]:
         engine = _Engine(state)
         caplog.clear()
         with caplog.at_level(logging.INFO):
             # As mocks.set_mocks does, but without a root resource, which would outlive this test.
-            known = {"project": "slipway", "stack": "lab", "organization": "organization", "dry_run": True}
+            known = {"project": "slipway", "stack": "lab", "organization": "organization", "dry_run": dry_run}
             monitor = mocks.MockMonitor(engine)
             settings.configure(mocks.MockSettings(monitor=monitor, engine=mocks.MockEngine(None), **known))
             access_preview.tell(mesh, bundle, file=file)
@@ -92,6 +94,26 @@ def tell(loop, caplog):
 def test_the_state_that_was_compiled_is_no_change(tell):
     mesh, bundle = _load()
     assert tell(_state(mesh, bundle), mesh, bundle) == ["no call is gained, lost or changed"]
+
+
+def test_an_update_says_again_only_what_its_preview_did_not_say(tell, monkeypatch, tmp_path):
+    changed = _load(("POST /invoices", "POST /bills"))
+    state = _state(*_load())
+    whole = tell(state, *changed)
+    assert len(whole[0].splitlines()) > 3
+    assert tell(state, *changed, dry_run=False) == [
+        "as the preview said: calls gained: 1, lost: 1, changed in kind: 0"
+    ]
+    assert tell(state, *changed, dry_run=False) == whole
+    tell(state, *changed)
+    other = tell(state, *_load(("      - {external: payments}\n", "")), dry_run=False)
+    assert other[0].startswith("calls gained: 0, lost: 1")
+    tell(state, *changed)
+    monkeypatch.setattr(previewed, "LONGEST_S", 0)
+    assert tell(state, *changed, dry_run=False) == whole
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "file"))
+    assert whole == tell(state, *changed)
 
 
 def test_an_empty_state_gains_everything(tell):

@@ -89,8 +89,8 @@ def _outside(mesh: model.Mesh) -> dict[str, Any]:
     network = mesh.network
     hosts = [item for item in (network.resolver, network.metadata, network.vault) if item]
     hosts += [item for item in (network.control_plane, network.ingress) if item]
-    blocks = [network.pods, network.services, network.nodes, network.machines, *_PRIVATE_USE]
-    blocks += [network.infrastructure] if network.infrastructure else []
+    networks = [network.pods, network.services, network.nodes, network.machines, network.infrastructure]
+    blocks = [*filter(None, networks), *_PRIVATE_USE]
     inside = [*map(ipaddress.IPv4Network, blocks), *map(ipaddress.IPv4Network, hosts)]
     return {"ipBlock": {"cidr": "0.0.0.0/0", "except": [str(item) for item in ipaddress.collapse_addresses(inside)]}}
 

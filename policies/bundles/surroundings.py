@@ -28,7 +28,7 @@ def emit_surroundings(mesh: model.Mesh, bundle: bundles.Bundle) -> Surroundings:
         nsg=bundle.nsg,
         owners=owners(mesh),
         pod_network=network.pods,
-        virtual_network=(network.pods, network.nodes, network.machines),
+        virtual_network=tuple(filter(None, (network.pods, network.nodes, network.machines))),
     )
 
 

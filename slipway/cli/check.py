@@ -18,8 +18,6 @@ _KINDS = (
     ("networking.istio.io/v1", "WorkloadEntry"),
 )
 
-_FORBIDDEN = 403
-
 
 @click.command()
 @click.argument("environment")
@@ -88,18 +86,13 @@ def _estimated(mesh: "model.Mesh") -> str:
 def _compared(mesh: "model.Mesh", *, kubeconfig: str, context: str) -> tuple[Diagnostic, ...]:
     """Return the warnings of a comparison. Raises DiagnosticsError with every message when one is an error."""
     from slipway.cli import clusters
-    from slipway.inventory import comparing, istiod, reading
-    from slipway.world import kubernetes, live
+    from slipway.inventory import comparing, reading
+    from slipway.world import live
 
     cluster = clusters.connect(kubeconfig=kubeconfig, context=context)
-    objects, unread = live.read(cluster, _KINDS), ""
-    try:
-        objects += live.read(cluster, [istiod.CONFIG_MAP], namespace=istiod.NAMESPACE)
-    except kubernetes.KubernetesError as error:
-        if error.status != _FORBIDDEN:
-            raise
-        unread = str(error)
-    found = comparing.compare(mesh, reading.read(objects), unread=unread)
+    objects = live.read(cluster, _KINDS)
+    settings, unread = clusters.mesh_configs(cluster)
+    found = comparing.compare(mesh, reading.read((*objects, *settings)), unread=unread)
     if any(item.level is Level.ERROR for item in found):
         raise DiagnosticsError(found)
     return found

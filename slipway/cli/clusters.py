@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from slipway.manifests.manifest import Manifest
     from slipway.world import kubernetes
+
+_FORBIDDEN = 403
 
 
 def connect(*, kubeconfig: str, context: str) -> "kubernetes.Cluster":
@@ -14,3 +17,16 @@ def connect(*, kubeconfig: str, context: str) -> "kubernetes.Cluster":
 
     path = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
     return kubernetes.connect(Path(path), context=context or None)
+
+
+def mesh_configs(cluster: "kubernetes.Kubernetes") -> tuple[tuple["Manifest", ...], str]:
+    """Return the ConfigMaps beside istiod, or why this user may not read them. Raises KubernetesError."""
+    from slipway.inventory import istiod
+    from slipway.world import kubernetes, live
+
+    try:
+        return live.read(cluster, [istiod.CONFIG_MAP], namespace=istiod.NAMESPACE), ""
+    except kubernetes.KubernetesError as error:
+        if error.status != _FORBIDDEN:
+            raise
+        return (), str(error)

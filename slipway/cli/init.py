@@ -55,10 +55,23 @@ network:                                       # networks that nothing else has 
   pods: 10.20.8.0/21
   services: 10.21.0.0/16
 """
+_EXISTING = """\
+platform: existing                             # a cluster that runs Istio already, and where it stays as it is
+revision: "1-29-1"                             # as the label `istio.io/rev`; `default` for an istiod without one
+network:                                       # kubectl get nodes,pods,services -A -o wide
+  nodes: 10.20.2.0/24
+  pods: 10.20.8.0/21
+  services: 10.21.0.0/16
+  # ingress: 10.20.0.4                         # with `ingress` in mesh.yaml: the gateway's load balancer
+  # machines: 10.20.1.0/24                     # with machines, and then these three too: docs/onboarding.md
+  # resolver: 10.20.0.10
+  # metadata: 169.254.169.254
+  # controlPlane: 10.20.0.5
+"""
 _TWO_STACKS = """\
   stacks: two                                  # {environment}-platform: what is Azure's; {environment}: the mesh
 """
-_BEGINNINGS = {"lab": _LAB, "azure": _AZURE}
+_BEGINNINGS = {"lab": _LAB, "azure": _AZURE, "existing": _EXISTING}
 _PHASES = """\
 phase:
   mtls: permissive                             # permissive | strict
@@ -67,7 +80,7 @@ phase:
 # machines:
 #   api-vm: {{address: {machine}}}
 """
-_MACHINES = {"lab": "10.60.2.11", "azure": "10.20.1.11"}
+_MACHINES = {"lab": "10.60.2.11", "azure": "10.20.1.11", "existing": "10.20.1.11"}
 
 
 _KINDS = (
@@ -143,6 +156,7 @@ def init(
     each Istio object is printed: taken over, left alone, or in the way.
     Examples: slipway init prod --mesh shop && slipway check prod
               slipway init prod --mesh shop --platform azure --stacks two
+              slipway init prod --mesh shop --platform existing && slipway check prod --live
               kubectl logs -n shop -l app=orders -c istio-proxy --tail=-1 > orders.log
               slipway init prod --mesh shop --from-cluster --access-log orders.log
     """
@@ -182,14 +196,18 @@ def _drafted(
     from slipway.inventory.drafting import access_log, draft
     from slipway.world import live
 
-    objects = live.read(clusters.connect(kubeconfig=kubeconfig, context=context), _KINDS)
+    cluster = clusters.connect(kubeconfig=kubeconfig, context=context)
+    objects = live.read(cluster, _KINDS)
+    settings, unread = clusters.mesh_configs(cluster)
     seen = access_log.read("\n".join(path.read_text(encoding="utf-8", errors="replace") for path in logs))
-    found = draft.draft(reading.read(objects), seen, mesh=name, namespaces=namespaces)
+    found = draft.draft(reading.read((*objects, *settings)), seen, mesh=name, namespaces=namespaces)
     for note in found.notes:
         place = f"{note.namespace}/{note.name}" if note.namespace else note.name
         click.echo(f"{note.verdict.value}: {note.kind} {place}: {note.reason}")
     for remark in found.remarks:
         click.echo(f"not placed: {remark}")
+    if unread:
+        click.echo(f"not read: the trust domain, which is taken for cluster.local: {unread}")
     return found.mesh, found.environment
 
 

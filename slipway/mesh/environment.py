@@ -10,6 +10,7 @@ from slipway.mesh.reading import Found
 _PLAN_KEYS = {"control_plane": "controlPlane"}  # fields of Network whose key is spelt otherwise
 SSH_PORT = 22
 _DERIVED_ON_AZURE = {"vault", "controlPlane", "ingress"}  # from `infrastructure`
+_OF_MACHINES = {"machines", "resolver", "metadata", "controlPlane"}
 
 
 def read_machines(
@@ -116,9 +117,17 @@ def read_sidecar(
 
 
 def read_network(
-    found: Found | None, *, platform: model.PlatformKind, environment: Found, collector: Collector
+    found: Found | None,
+    *,
+    platform: model.PlatformKind,
+    environment: Found,
+    has_ingress: bool,
+    collector: Collector,
 ) -> model.Network:
-    """Return the address plan: the platform's own, with what the environment states instead."""
+    """Return the address plan: the platform's own, with what the environment states instead.
+
+    Where all is there already, what is about machines or the ingress is needed only with them, and empty without.
+    """
     values = platforms.plan(platform)
     if found is not None:
         values |= {key: item.text for key, item in found.fields.items()}
@@ -126,6 +135,9 @@ def read_network(
         values = azure_plan.derived(values) | values
     keys = {item.name: _PLAN_KEYS.get(item.name, item.name) for item in dataclasses.fields(model.Network)}
     optional = _DERIVED_ON_AZURE if platform is model.PlatformKind.AZURE else {"vault", "infrastructure"}
+    if platform is model.PlatformKind.EXISTING:
+        optional |= set() if environment.entries("machines") else _OF_MACHINES
+        optional |= set() if has_ingress else {"ingress"}
     missing = sorted(key for key in keys.values() if key not in values and key not in optional)
     if missing:
         place = found or environment

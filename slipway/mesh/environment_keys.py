@@ -167,7 +167,11 @@ ENVIRONMENT = Record(
             shape=MapOf(noun="a map of services", key=SERVICE, value=WEIGHTS),
             doc="how requests are split between machines, `cluster` and versions; default: over all endpoints alike",
         ),
-        Field(key="network", shape=NETWORK, doc="the address plan; default: the platform's own"),
+        Field(
+            key="network",
+            shape=NETWORK,
+            doc="the address plan; default: the platform's own; existing: needed as far as machines and ingress are",
+        ),
         Field(key="azure", shape=azure_keys.AZURE, doc="what it is on Azure; required there, nothing elsewhere"),
         Field(
             key="sidecar",

@@ -44,6 +44,26 @@ def test_what_init_writes_for_azure_is_right(checkout):
     assert "platform: azure" in (checkout / "stacks/prod.yaml").read_text()
 
 
+def test_what_init_writes_for_a_cluster_that_is_there_is_right_and_renders(checkout):
+    _run("init", "prod", "--mesh", "bank", "--platform", "existing")
+    assert "2 services" in _run("check", "prod")
+    path = checkout / "stacks/prod.yaml"
+    positions = {"permissive": "strict", "egress: open": "egress: locked", "off": "enforced"}
+    text = path.read_text()
+    for before, after in positions.items():
+        text = text.replace(before, after, 1)
+    path.write_text(text)
+    mesh = checkout / "stacks/mesh.yaml"
+    declared = mesh.read_text().replace("# - {external", "- {external").replace("# external:\n#", "external:\n ")
+    mesh.write_text(declared)
+    policies = [item for item in yaml.safe_load_all(_run("render", "prod")) if item["kind"] == "NetworkPolicy"]
+    (gateway,) = [item for item in policies if item["metadata"]["namespace"] == "istio-egress"]
+    outside = gateway["spec"]["egress"][-1]["to"][0]["ipBlock"]
+    assert outside["except"] == ["10.20.2.0/24", "10.20.8.0/21", "10.21.0.0/16", "169.254.0.0/16"]
+    mesh.write_text(mesh.read_text().replace("# ingress:\n#  ", "ingress:\n  "))
+    assert "needs `ingress`" in RUNNER.invoke(cli.main, ["check", "prod"]).output
+
+
 def test_init_refuses_names_that_are_none(checkout):
     _run("init", "../prod", code=2)
     assert list(checkout.iterdir()) == []

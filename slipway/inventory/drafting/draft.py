@@ -11,6 +11,7 @@ from slipway.mesh import names
 _NOT_TEAMS = frozenset({*names.RESERVED_NAMESPACES, "local-path-storage", "gatekeeper-system", "cert-manager"})
 _REVISION = "istio.io/rev"
 _DEFAULT = "default"
+_TRUST_DOMAIN = "cluster.local"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ def draft(found: facts.Facts, log: access_log.Log, *, mesh: str, namespaces: Col
         environment=text.environment(
             revision=revision,
             revision_remark=revision_remark,
+            trust_domain=_trust_domain(found, revision),
             mtls=default,
             exceptions=exceptions,
             plan=addresses.plan(found),
@@ -63,6 +65,12 @@ def draft(found: facts.Facts, log: access_log.Log, *, mesh: str, namespaces: Col
         notes=tuple(sorted([*chosen.notes, *judged.notes])),
         remarks=remarks,
     )
+
+
+def _trust_domain(found: facts.Facts, revision: str) -> str:
+    """Return the trust domain of the revision's mesh; empty where it is the default or not known."""
+    stated = found.mesh_configs.get(revision, {}).get("trustDomain")
+    return stated if isinstance(stated, str) and stated != _TRUST_DOMAIN else ""
 
 
 def _revision(found: facts.Facts, namespaces: Collection[str]) -> tuple[str, str]:

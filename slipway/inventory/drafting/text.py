@@ -52,15 +52,20 @@ def environment(
     *,
     revision: str,
     revision_remark: str,
+    trust_domain: str,
     mtls: str,
     exceptions: Sequence[str],
     plan: Iterable[addresses.Line],
 ) -> str:
-    """Return ``<environment>.yaml``; ``exceptions`` are namespaces that stand at the other position of ``mtls``."""
+    """Return ``<environment>.yaml``; ``exceptions`` are namespaces that stand at the other position of ``mtls``.
+
+    ``trust_domain`` is empty where it is the default.
+    """
     other = "permissive" if mtls == "strict" else "strict"
     position = f"{{default: {mtls}, {other}: {_list(exceptions)}}}" if exceptions else mtls
     lines = [
         f"revision: {_scalar(revision)}" + (f"  # {revision_remark}" if revision_remark else ""),
+        *([f"trustDomain: {_scalar(trust_domain)}  # as its istiod is configured"] if trust_domain else []),
         "phase:",
         f"  mtls: {position}",
         "  egress: open",

@@ -61,6 +61,8 @@ _VALUES: tuple[Any, ...] = (
     *([], {}, [[]], [None], {"": None}, {"a": {"a": {"a": {}}}}, ["a", "a"], {"service": "orders"}),
 )
 
+_CLOUD_CONFIG = re.compile(rb"cloudConfig: ([a-z][\w./-]*)")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -256,6 +258,10 @@ class Checker:
     def __init__(self, folder: Path) -> None:
         self._stacks = folder / "stacks"
         self._stacks.mkdir(exist_ok=True)
+        if not (folder / "examples").exists():
+            (folder / "examples").symlink_to(ROOT / "examples")
+        for case in corpus():
+            self._write_cloud_configs(case)
         self._before_mib = _peak_mib()
         self._out, self._told = io.StringIO(), io.StringIO()  # click remembers every stream that it has written to
 
@@ -275,6 +281,14 @@ class Checker:
             spent_s=time.process_time() - started,
             grown_mib=_peak_mib() - self._before_mib,
         )
+
+    def _write_cloud_configs(self, case: Case) -> None:
+        """Make the files of machines that a declaration names below its own folder."""
+        for path in _CLOUD_CONFIG.findall(case.environment):
+            file = self._stacks / path.decode()
+            if not file.exists():
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text("#cloud-config\n")
 
     def _command(self, *arguments: str) -> tuple[int, str]:
         """Return the exit code of `slipway` and what it says on stderr."""

@@ -79,7 +79,7 @@ def read_cloud_configs(directory: Path, mesh: model.Mesh) -> dict[str, str]:
     found: dict[str, str] = {}
     for machine in mesh.machines:
         path = directory / machine.cloud_config
-        if machine.cloud_config and not path.is_file():
+        if machine.cloud_config and not _is_file(path):
             place = f"machines.{machine.name}.cloudConfig"
             sentence = f"there is no file {wording.quoted(_shown(path))}, the cloud-config of the machine"
             hint = f"write the path relative to {wording.quoted(_shown(directory))}, or remove the key"
@@ -91,6 +91,13 @@ def read_cloud_configs(directory: Path, mesh: model.Mesh) -> dict[str, str]:
             cloud_config.check(found[machine.name], file=source.file, machine=machine, collector=collector)
     collector.stop_on_errors()
     return found
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is longer than any file's
+        return False
 
 
 def _mesh_paths(directory: Path, collector: Collector) -> list[Path]:

@@ -136,6 +136,7 @@ def test_a_mistake_in_a_list_is_found_where_it_stands(before, after, says):
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     (tmp_path / "stacks").mkdir()
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     text = (ROOT / "examples/azure/dev.yaml").read_text()
     (tmp_path / "stacks/mesh.yaml").write_text((ROOT / "stacks/mesh.yaml").read_text())
     (tmp_path / "stacks/dev.yaml").write_text(text.replace("azure:\n", "azure:\n  prices: ../prices.yaml\n"))

@@ -76,7 +76,7 @@ def test_y4_text_that_other_readers_would_not_take_for_text_is_quoted(folder, wo
 
 def test_y4_a_version_that_yaml_reads_as_a_number_is_quoted(folder):
     environment = hostile.ENVIRONMENT.replace('"1-29-1"', "1.30")
-    hostile.check(folder, SERVICES, environment).refuses("MESH0301", 'quote it: "1.30"')
+    hostile.check(folder, SERVICES, environment).refuses("MESH0301", "name it `1-30`")
 
 
 @pytest.mark.parametrize("key", ["ports", "calls", "names", "runsOn", "workload", "versions"])

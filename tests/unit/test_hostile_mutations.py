@@ -14,10 +14,10 @@ def checker(tmp_path, monkeypatch):
 
 
 def test_mutated_declarations_are_refused_or_accepted(checker):
-    tally = fuzz.fuzz(checker, count=1000, seed=SEED)
+    tally = fuzz.fuzz(checker, count=400, seed=SEED)  # `make bench` runs many more
     assert tally.broken == 0, tally
-    assert tally.exit_codes[0] >= 20
-    assert tally.exit_codes[2] >= 500
+    assert tally.exit_codes[0] >= 8
+    assert tally.exit_codes[2] >= 200
 
 
 def test_the_fuzzer_starts_from_declarations_that_are_right(checker):

@@ -9,7 +9,8 @@ from slipway.inventory import facts
 _METADATA = "169.254.169.254"  # Source: Azure documentation, virtual-machines/instance-metadata-service
 # Source: RFC 5737: addresses of documentation, which nobody has.
 _NOBODY = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
-_NOWHERE = "192.0.2.1"
+_UNKNOWN = "not known: state it"
+_ALWAYS = frozenset({"nodes", "pods", "services"})
 _WIDEST = 12
 _RESOLVERS = (("kube-system", "kube-dns"), ("kube-system", "coredns"))
 
@@ -24,7 +25,10 @@ class Line:
 
 
 def plan(found: facts.Facts) -> tuple[Line, ...]:
-    """Return every key of ``network``; networks never overlap."""
+    """Return the keys of ``network``: the three that are always needed, the others where the cluster shows them.
+
+    Networks never overlap.
+    """
     pods = [ip for item in found.workloads if not item.host_network for ip in item.addresses]
     services = [ip for item in found.services for ip in item.addresses]
     taken: list[ipaddress.IPv4Network] = []
@@ -42,13 +46,14 @@ def plan(found: facts.Facts) -> tuple[Line, ...]:
     ingress = _entrance(known, "istio-ingress", "istio-ingressgateway") or _entrance(
         known, "istio-system", "istio-ingressgateway"
     )
-    return (
+    every = (
         *lines,
         _address("resolver", resolver, "the cluster's own; machines may have another"),
         Line(key="metadata", value=_METADATA, why="Azure's and AWS' address"),
         _address("controlPlane", control, "the east-west gateway's load balancer"),
         _address("ingress", ingress, "the ingress gateway's load balancer"),
     )
+    return tuple(line for line in every if line.key in _ALWAYS or line.why != _UNKNOWN)
 
 
 def _network(key: str, addresses: Iterable[str], why: str, length: int, taken: list[ipaddress.IPv4Network]) -> Line:
@@ -63,7 +68,7 @@ def _network(key: str, addresses: Iterable[str], why: str, length: int, taken: l
         candidates = [item for item in (*wide, *narrow) if all(host in item for host in hosts)]
     free = next((item for item in candidates if not any(item.overlaps(other) for other in taken)), None)
     if free is None:
-        why = "not known: state it"
+        why = _UNKNOWN
         blocks = map(ipaddress.IPv4Network, _NOBODY)
         spare = next(item for item in (*blocks, *_spares()) if not any(item.overlaps(other) for other in taken))
         free = spare
@@ -94,4 +99,4 @@ def _entrance(known: Mapping[tuple[str, str], facts.Service], namespace: str, na
 
 
 def _address(key: str, value: str, why: str) -> Line:
-    return Line(key=key, value=value or _NOWHERE, why=why if value else "not known: state it before it is used")
+    return Line(key=key, value=value, why=why if value else _UNKNOWN)

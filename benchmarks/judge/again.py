@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from benchmarks.judge import asking, cases, court, fleet, install, run
+from benchmarks.judge import asking, cases, court, fleet, herd, install, run
 from slipway import reachability
 from slipway.lab import instance as instances
 
@@ -49,7 +49,15 @@ def differing(found: court.Court, known: Iterable[cases.Case]) -> Iterator[str]:
     """Return how the proxies and the analyser differ from what cases say."""
     for batch in batches(known, lots=len(found.lots)):
         placed = [cases.placed(case, lot=number, live=found.addresses) for number, case in enumerate(batch)]
-        there, refused = found.install([_of_today(item) for case in placed for item in case.objects])
+        try:
+            there, refused = found.install([_of_today(item) for case in placed for item in case.objects])
+        except herd.UnsettledError as error:
+            if not batch[0].refuses or batch[0].refuses not in str(error):
+                yield f"proxies do not work by {', '.join(case.name for case in batch)}: {error}"
+            continue
+        if batch[0].refuses:
+            yield f"{batch[0].name}: no proxy refuses the objects"
+            continue
         yield from (f"{item.object['metadata']['name']} is refused: {item.told}" for item in refused)
         for case in placed:
             yield from _differing(found, case, there)
@@ -72,7 +80,9 @@ def batches(known: Iterable[cases.Case], *, lots: int) -> Iterator[list[cases.Ca
 
 def _lonely(case: cases.Case) -> bool:
     places = {item["metadata"].get("namespace") for item in case.objects}
-    return case.odd or not places <= set(cases.LOT.namespaces) or _EVERY_SERVICE in json.dumps(case.objects)
+    if case.odd or case.refuses or not places <= set(cases.LOT.namespaces):
+        return True
+    return _EVERY_SERVICE in json.dumps(case.objects)
 
 
 def _of_today(value: Any) -> Any:

@@ -31,6 +31,7 @@ class Case:
     """``unknown`` tells that the analyser has to say that it does not know, whatever was measured.
 
     ``planned`` tells that the analyser sees the odd pods before they run, as Deployments without addresses.
+    ``refuses`` is a part of what a proxy says that does not take the objects; nothing can then be measured.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Case:
     requests: tuple[tuple[sets.Request, asking.Measured], ...]
     unknown: bool = False
     planned: bool = False
+    refuses: str = ""
     mesh: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MESH)
 
     @property
@@ -109,6 +111,7 @@ def _case(name: str, found: Mapping[str, Any]) -> Case:
         requests=tuple(_row(item) for item in found["requests"]),
         unknown=bool(found.get("unknown")),
         planned=bool(found.get("planned")),
+        refuses=found.get("refuses", ""),
         mesh=found.get("mesh", MESH),
     )
 
@@ -182,7 +185,7 @@ def placed(case: Case, *, lot: int, live: Mapping[str, str]) -> Case:
     names = {addresses()[own.place]: live[other.place] for own, other in places}
     names |= {addresses()[item.place]: live[item.place] for item in fleet.ODDS if item.place in live}
     document_ = document(case.objects, case.requests, mesh=case.mesh)
-    document_ |= {"unknown": case.unknown, "planned": case.planned}
+    document_ |= {"unknown": case.unknown, "planned": case.planned, "refuses": case.refuses}
     text = _addressed(json.dumps(document_), names)
     return _case(case.name, json.loads(_renamed(text, LOT.number, lot)))
 

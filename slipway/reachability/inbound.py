@@ -120,8 +120,7 @@ class Inbound:
         """Return what happens to the callers of ``mask`` on their way to an endpoint, and there."""
         left = self._leave(target, way, mask)
         if not left.through or target.workload is None:
-            reached = [(left.through, _reached(wire, "nothing of the mesh stands before it"))] if left.through else []
-            return left.after(reached)
+            return left.after([(left.through, _outside(wire))] if left.through else [])
         workload = self._world.workloads[target.workload]
         entered = self._enter(workload, target.port, way, left.through)
         there: Split = []
@@ -191,9 +190,8 @@ class Inbound:
             self.walk.keep_alone()
             return self._gateways.arrive(self, index, port, wire=wire, way=way, request=request, mask=mask)
         modes, known, sidecar = self._known(index, port)
-        if known.own_tls:
-            reason = "the port's own TLS (Sidecar ingress) is not modelled"
-            return [(mask, unknown(Hop.DESTINATION_SIDECAR, reason, key=sidecar))]
+        if known.doubt:
+            return [(mask, unknown(Hop.DESTINATION_SIDECAR, known.doubt, key=sidecar))]
         splits = [
             self._chain(workload, port, mode, protocol=protocol, wire=wire, way=way, request=request, mask=mask)
             for mode in modes
@@ -363,6 +361,13 @@ def _unproxied(workload: Workload, wire: Wire, way: Way, port: int) -> Answer:
         reason = f"mutual TLS arrives at {workload.key}, and {why}"
         return answer(Outcome.DENIED, Hop.DESTINATION, reason, seen=closed(way), key=workload.key)
     return _reached(wire, f"{workload.key} answers itself: {why}")
+
+
+def _outside(wire: Wire) -> Answer:
+    if wire is Wire.MUTUAL_TLS:
+        reason = "mutual TLS of the mesh leaves it, and the objects do not say whether somebody there speaks it"
+        return unknown(Hop.DESTINATION, reason)
+    return _reached(wire, "nothing of the mesh stands before it")
 
 
 def _reached(wire: Wire, reason: str) -> Answer:

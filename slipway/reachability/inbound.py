@@ -6,7 +6,7 @@ listener_inbound.go (ports without a Service meet the same modes on sniffing cha
 
 from typing import Protocol
 
-from slipway.reachability import mutual_tls, paths, places, registry, security_groups
+from slipway.reachability import mutual_tls, paths, places, registry
 from slipway.reachability.answers import Answer, Decider, Hop, Key, Outcome, Seen, Transport
 from slipway.reachability.authorization import Applied, Authorization, Verdict
 from slipway.reachability.callers import Callers, Some
@@ -18,6 +18,7 @@ from slipway.reachability.objects import Protocol as Declared
 from slipway.reachability.questions import Application
 from slipway.reachability.registry import Port, Registry, Target
 from slipway.reachability.request import Http, Request
+from slipway.reachability.security_groups import SecurityGroups
 from slipway.reachability.split import Split, answer, doubted, joined, possible, unknown
 from slipway.reachability.walks import Walk
 from slipway.reachability.world import World, selects
@@ -100,19 +101,12 @@ class Inbound:
     def __init__(self, world: World, callers: Callers, known: Registry, gateways: AtGateway) -> None:
         self._world = world
         self.callers = callers
-        self._callers = callers
         self._registry = known
         self._gateways = gateways
         self._networks = NetworkPolicies(world, callers)
         self._facts: dict[tuple[int, int], tuple[tuple[mutual_tls.Mode, ...], Port, Key | None]] = {}
         self._applied: dict[tuple[Key, bool], Applied] = {}
-        self._guarded = [
-            (1 << index, world.workloads[caller.workload])
-            for index, caller in enumerate(callers.list)
-            if caller.workload is not None
-            and world.workloads[caller.workload].machine
-            and world.workloads[caller.workload].name in world.nsg
-        ]
+        self._groups = SecurityGroups(world, callers)
         self._authorization = Authorization(world, callers)
         self.walk = Walk()
 
@@ -146,11 +140,8 @@ class Inbound:
             if passage.through.must != passage.callers:
                 refusal = self._isolated(passage.key, Hop.SOURCE_NETWORK_POLICY, way)
                 passed.filter(passage.callers, passage.through, refusal)
-        for alone, own in self._guarded:
-            if passed.through & alone:
-                let_out = security_groups.outbound(self._world, own.name, place, target.port)
-                through = Some(must=alone if let_out else 0, may=0 if let_out is False else alone)
-                passed.filter(alone, through, _guarded(own.name, Hop.SOURCE_NSG, way))
+        for machine, alone, through in self._groups.out_of(place, target.port, passed.through):
+            passed.filter(alone, through, _guarded(machine, Hop.SOURCE_NSG, way))
         return passed
 
     def _place(self, target: Target) -> str:
@@ -165,8 +156,8 @@ class Inbound:
         passed = _Passed(mask)
         passage = self._networks.into(workload, port, mask)
         passed.filter(mask, passage.through, self._isolated(passage.key, Hop.DESTINATION_NETWORK_POLICY, way))
-        if workload.machine and workload.name in self._world.nsg and passed.through:
-            through = security_groups.inbound(self._world, workload.name, self._callers, port, passed.through)
+        if workload.machine:
+            through = self._groups.into(workload.name, port, passed.through)
             passed.filter(passed.through, through, _guarded(workload.name, Hop.DESTINATION_NSG, way))
         return passed
 

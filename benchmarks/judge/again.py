@@ -23,12 +23,14 @@ def main(arguments: Sequence[str]) -> int:
     """Ask the cases of some folders again; 1 when proxies or analyser do otherwise."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.judge.again", description=__doc__)
     parser.add_argument("folders", nargs="*", default=FOLDERS)
+    parser.add_argument("--only", nargs="*", help="only cases of these names, without endings")
     parser.add_argument("--instance", default=run.INSTANCE)
     parser.add_argument("--keep", action="store_true", help="use a lab that is up, and leave it up")
     chosen = parser.parse_args(arguments)
     instance, told, count = instances.named(chosen.instance), list[str](), 0
     groups: dict[str, list[cases.Case]] = {}
-    for case in (cases.load(path) for folder in chosen.folders for path in cases.all_of(folder)):
+    paths = [path for folder in chosen.folders for path in cases.all_of(folder)]
+    for case in (cases.load(path) for path in paths if chosen.only is None or path.stem in chosen.only):
         groups.setdefault(json.dumps(case.mesh, sort_keys=True), []).append(case)
     with run.lab(chosen.instance, keep=chosen.keep):
         install.install(instance, next(iter(groups.values()))[0].mesh)

@@ -6,7 +6,7 @@ A case lives in lot 0. Addresses of pods are those of :func:`stand_in`, wherever
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +63,12 @@ def addresses() -> dict[str, str]:
 def stand_in(*, odd: bool = False, planned: bool = False) -> list[Object]:
     """Return the fleet of lot 0 as a cluster would tell of it, with ``odd`` the pods that are unlike its own.
 
-    ``planned`` shows those as what they are made of, before anything runs.
+    ``planned`` shows those as what they are made of, before anything runs. The lot's own pods are shown as one of a
+    Deployment, one of a StatefulSet, one whose address an old kubelet tells, and one beside a pod that has ended.
     """
     known, found = addresses(), list[Object]()
     further = fleet.ODDS if odd else ()
+    own = {item.place for item in LOT.applications}
     bare = {item.place for item in (*LOT.everyone, *further) if not item.sidecar}
     for number, item in enumerate(fleet.objects([LOT], revision="revision", further=further)):
         metadata = item["metadata"]
@@ -78,12 +80,44 @@ def stand_in(*, odd: bool = False, planned: bool = False) -> list[Object]:
             if place not in bare:
                 containers = [*containers, {"name": "istio-proxy", "image": "proxyv2"}]
             status = {"podIP": known[place], "podIPs": [{"ip": known[place]}]}
-            found.append({**item, "spec": {**item["spec"], "containers": containers}, "status": status})
+            pod = {**item, "spec": {**item["spec"], "containers": containers}, "status": status}
+            found += _TOLD_AS.get(metadata["name"], lambda pod: [pod])(pod) if place in own else [pod]
         elif item["kind"] == "Service":
             found.append({**item, "spec": {**item["spec"], "clusterIP": f"10.62.250.{number}"}})
         elif item["kind"] == "Namespace":
             found.append(item)
     return found
+
+
+def _named(pod: Object, name: str, labels: Mapping[str, str]) -> Object:
+    metadata = pod["metadata"]
+    return {**pod, "metadata": {**metadata, "name": name, "labels": {**metadata["labels"], **labels}}}
+
+
+def _of_a_deployment(pod: Object) -> list[Object]:
+    return [_named(pod, f"{pod['metadata']['name']}-7d9f6c5b4-x2x4z", {"pod-template-hash": "7d9f6c5b4"})]
+
+
+def _of_a_stateful_set(pod: Object) -> list[Object]:
+    name = pod["metadata"]["name"]
+    return [_named(pod, f"{name}-0", {"controller-revision-hash": f"{name}-5c9"})]
+
+
+def _with_one_address(pod: Object) -> list[Object]:
+    return [{**pod, "status": {"podIP": pod["status"]["podIP"]}}]
+
+
+def _beside_an_ended_one(pod: Object) -> list[Object]:
+    ended = {"phase": "Succeeded", "podIP": "10.61.0.250", "podIPs": [{"ip": "10.61.0.250"}]}
+    return [{**_named(pod, f"{pod['metadata']['name']}-ended", {}), "status": ended}, pod]
+
+
+_TOLD_AS: Mapping[str, Callable[[Object], list[Object]]] = {
+    "web": _of_a_deployment,
+    "job": _of_a_stateful_set,
+    "api": _with_one_address,
+    "ops": _beside_an_ended_one,
+}
 
 
 def _deployment(pod: Object) -> Object:

@@ -187,7 +187,7 @@ class Outbound:
     def _direct_targets(self, dialled: Dialled) -> list[Target]:
         if dialled.workload is not None:
             workload = self._world.workloads[dialled.workload]
-            address = workload.addresses[0] if workload.addresses else ""
+            address = next(iter(workload.addresses), "")
             return [Target(workload=dialled.workload, address=address, port=dialled.port, labels=workload.labels)]
         kubernetes = [item for item in dialled.services if item.kubernetes and not item.external_name]
         found: list[Target] = []

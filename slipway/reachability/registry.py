@@ -90,7 +90,7 @@ class Registry:
             workload = self._world.workloads[index]
             number = target_port(workload, port)
             if number is not None:
-                address = workload.addresses[0] if workload.addresses else ""
+                address = next(iter(workload.addresses), "")
                 account = "" if workload.machine and workload.proxy is Proxy.NONE else self._world.identity(workload)
                 found.append(
                     Target(workload=index, address=address, port=number, labels=workload.labels, account=account)

@@ -78,7 +78,7 @@ def _outwards(rules: Iterable[NsgRule], place: str, port: int) -> bool | None:
     for rule in rules:
         if not _covers(rule, port):
             continue
-        held = [places.inside(place, block) for block in rule.remote]
+        held = [block == _ANY or places.inside(place, block) for block in rule.remote]
         access = rule.access is Access.ALLOW
         if True in held:
             return access if doubtful <= {access} else None

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from slipway.reachability import injection
-from slipway.reachability.objects import Endpoint, Protocol, Proxy, Service, ServicePort, Sidecar, Workload
+from slipway.reachability.objects import Endpoint, Protocol, Service, ServicePort, Sidecar, Workload
 from slipway.reachability.world import World
 
 _OWN_TLS = "the port's own TLS (Sidecar ingress) is not modelled"
@@ -91,7 +91,7 @@ class Registry:
             number = target_port(workload, port)
             if number is not None:
                 address = next(iter(workload.addresses), "")
-                account = "" if workload.machine and workload.proxy is Proxy.NONE else self._world.identity(workload)
+                account = self._world.identity(workload)
                 found.append(
                     Target(workload=index, address=address, port=number, labels=workload.labels, account=account)
                 )
@@ -161,17 +161,6 @@ def _has_proxy(item: Endpoint) -> bool:
     Source: istio 1.29.1 pilot/pkg/serviceregistry/serviceentry/conversion.go, getTLSModeFromWorkloadEntry.
     """
     return item.labels.get(injection.TLS_MODE, "istio" if item.service_account else "disabled") == "istio"
-
-
-def leading_to(world: World, index: int, port: int) -> list[tuple[Service, ServicePort]]:
-    """Return the services, and their ports, that lead to a port of a workload."""
-    known = Registry(world)
-    return [
-        (service, item)
-        for service in world.services
-        for item in service.ports
-        if any((target.workload, target.port) == (index, port) for target in known.targets(service, item))
-    ]
 
 
 def target_port(workload: Workload, port: ServicePort) -> int | None:

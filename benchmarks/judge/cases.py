@@ -6,7 +6,7 @@ A case lives in lot 0. Addresses of pods are those of :func:`stand_in`, wherever
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +60,12 @@ def addresses() -> dict[str, str]:
     return found | dict.fromkeys(hosted, instance.NODE_ADDRESS)
 
 
-def stand_in(*, odd: bool = False, planned: bool = False) -> list[Object]:
+def stand_in(*, odd: bool = False, planned: Collection[str] = ()) -> list[Object]:
     """Return the fleet of lot 0 as a cluster would tell of it, with ``odd`` the pods that are unlike its own.
 
-    ``planned`` shows those as what they are made of, before anything runs. The lot's own pods are shown as one of a
-    Deployment, one of a StatefulSet, one whose address an old kubelet tells, and one beside a pod that has ended.
+    Those at the places ``planned`` are shown as what they are made of, before anything runs. The lot's own pods are
+    shown as one of a Deployment, one of a StatefulSet, one whose address an old kubelet tells, and one beside a pod
+    that has ended.
     """
     known, found = addresses(), list[Object]()
     further = fleet.ODDS if odd else ()
@@ -73,7 +74,7 @@ def stand_in(*, odd: bool = False, planned: bool = False) -> list[Object]:
     for number, item in enumerate(fleet.objects([LOT], revision="revision", further=further)):
         metadata = item["metadata"]
         place = f"{metadata.get('namespace', '')}/{metadata['name']}"
-        if item["kind"] == "Pod" and planned and place in {one.place for one in further}:
+        if item["kind"] == "Pod" and place in planned:
             found.append(_deployment(item))
         elif item["kind"] == "Pod":
             containers = item["spec"]["containers"]
@@ -244,7 +245,11 @@ def world_of(case: Case) -> reachability.World:
 
     Both come as texts, as a cluster's answers do: no part of them is the same object as a word of the analyser's.
     """
-    fixed = json.dumps(stand_in(odd=case.odd, planned=case.planned))
+    return _world(case, [item.place for item in fleet.ODDS] if case.planned else [])
+
+
+def _world(case: Case, planned: Collection[str]) -> reachability.World:
+    fixed = json.dumps(stand_in(odd=case.odd, planned=planned))
     return asking.world([*json.loads(fixed), *case.objects], json.loads(json.dumps(case.mesh)))
 
 
@@ -253,15 +258,29 @@ def disagreements(
 ) -> Iterator[str]:
     """Return how the analyser contradicts measurements, when all callers ask at once and when each asks alone.
 
-    ``world`` is that of the case when it was read before; ``ways`` name functions of :mod:`asking`.
+    Where no object names an address, the answers have to be the same before anything runs. ``world`` is that of the
+    case when it was read before; ``ways`` name functions of :mod:`asking`.
     """
     world = world_of(case) if world is None else world
-    declared = not asking.has_own_ports(case.objects)
-    questions = [asking.question(request) for request, _ in case.requests]
     for way in ways:
-        answers = getattr(asking, way)(world, questions)
-        for answer, (request, measured) in zip(answers, case.requests, strict=True):
-            if case.unknown != (answer.outcome is reachability.Outcome.UNKNOWN):
-                yield f"{request}: {answer.outcome.value}: {'; '.join(answer.reasons)}"
-            elif difference := asking.difference(answer, measured, as_declared=declared):
-                yield f"{request}: {difference}; {'; '.join(answer.reasons)}"
+        yield from _differing(case, case.requests, world, getattr(asking, way))
+    if not case.planned and not _ADDRESS.search(json.dumps(case.objects)):
+        # A pod that is called by its address may be another one of the same template.
+        others = [item for item in case.requests if not item[0].address and item[0].pod != item[0].source]
+        planned = _world(case, [item.place for item in (*LOT.everyone, *fleet.ODDS)])
+        yield from _differing(case, others, planned, asking.together)
+
+
+def _differing(
+    case: Case,
+    rows: Sequence[tuple[sets.Request, asking.Measured]],
+    world: reachability.World,
+    ask: Callable[[reachability.World, Sequence[reachability.Question]], Sequence[reachability.Answer]],
+) -> Iterator[str]:
+    declared = not asking.has_own_ports(case.objects)
+    answers = ask(world, [asking.question(request) for request, _ in rows])
+    for answer, (request, measured) in zip(answers, rows, strict=True):
+        if case.unknown != (answer.outcome is reachability.Outcome.UNKNOWN):
+            yield f"{request}: {answer.outcome.value}: {'; '.join(answer.reasons)}"
+        elif difference := asking.difference(answer, measured, as_declared=declared):
+            yield f"{request}: {difference}; {'; '.join(answer.reasons)}"

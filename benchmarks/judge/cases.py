@@ -185,6 +185,18 @@ def _ended(measured: asking.Measured) -> str:
     return measured.end + {True: " mTLS", False: " plaintext", None: ""}[measured.identified]
 
 
+def reproduced(document_: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stored case with only the rows that its own objects explain.
+
+    The shared applications may be called by routes and rules of other lots too, which a case does not have.
+    """
+    case = _case("recorded", document_)
+    rows = zip(document_["requests"], case.requests, strict=True)
+    world = world_of(case)
+    kept = [item for item, row in rows if not any(_differing(case, [row], world, asking.together))]
+    return {**document_, "requests": kept}
+
+
 def document(
     objects: Iterable[Object], requests: Iterable[tuple[sets.Request, asking.Measured]], *, mesh: Mapping[str, Any]
 ) -> dict[str, Any]:

@@ -143,7 +143,8 @@ def _record(held: court.Round, found: court.Court, folder: Path, *, name: str) -
             if not item.difference and item.answer.outcome is not reachability.Outcome.UNKNOWN
         ]
         case = cases.document(objects, kept, mesh=_deciding(held.mesh_config))
-        text = cases.stored(case, lot=one.lot.number, live=found.addresses)
+        stored = cases.stored(case, lot=one.lot.number, live=found.addresses)
+        text = json.dumps(cases.reproduced(json.loads(stored)), separators=(",", ":"))
         (folder / f"{name}-set-{one.number}.json").write_text(text + "\n", encoding="utf-8")
 
 

@@ -216,3 +216,12 @@ def test_only_the_sets_whose_own_proxies_refuse_are_left_out():
 
 def _addresses_of(lot: int) -> dict[str, str]:
     return {item.place: f"10.61.1.{index}" for index, item in enumerate(fleet.Lot(number=lot).everyone)}
+
+
+def test_a_recorded_case_keeps_what_its_own_objects_explain():
+    rows = [
+        {"from": "judge-0-a/web", "to": "far.judge-plain.svc.cluster.local", "port": 80, "path": "/", "measured": end}
+        for end in ("app plaintext", 301)
+    ]
+    found = cases.reproduced({"objects": [], "requests": rows})
+    assert found == {"objects": [], "requests": rows[:1]}

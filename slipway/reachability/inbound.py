@@ -116,7 +116,7 @@ class Inbound:
         if not left.through or target.workload is None:
             return left.after([(left.through, _outside(wire))] if left.through else [])
         workload = self._world.workloads[target.workload]
-        entered = self._enter(workload, target.port, way, left.through)
+        entered = self._enter(workload, target, way, left.through)
         there: Split = []
         if entered.through:
             there = self.at_workload(
@@ -136,7 +136,7 @@ class Inbound:
         workload = None if target.workload is None else self._world.workloads[target.workload]
         place = self._place(target)
         passed = _Passed(mask)
-        for passage in self._networks.out_of(workload, place, target.port, mask):
+        for passage in self._networks.out_of(workload, place, target.port, mask, led=target.led):
             if passage.through.must != passage.callers:
                 refusal = self._isolated(passage.key, Hop.SOURCE_NETWORK_POLICY, way)
                 passed.filter(passage.callers, passage.through, refusal)
@@ -151,10 +151,10 @@ class Inbound:
             return places.INTERNET
         return places.NOWHERE if self._world.workloads[target.workload].machine else self._world.pod_network
 
-    def _enter(self, workload: Workload, port: int, way: Way, mask: int) -> _Passed:
+    def _enter(self, workload: Workload, target: Target, way: Way, mask: int) -> _Passed:
         """Return who gets into the network rules of the workload."""
-        passed = _Passed(mask)
-        passage = self._networks.into(workload, port, mask)
+        passed, port = _Passed(mask), target.port
+        passage = self._networks.into(workload, port, mask, led=target.led)
         passed.filter(mask, passage.through, self._isolated(passage.key, Hop.DESTINATION_NETWORK_POLICY, way))
         if workload.machine:
             through = self._groups.into(workload.name, port, passed.through)

@@ -28,6 +28,7 @@ class Target:
 
     ``plain`` tells an endpoint that a ServiceEntry writes down without any sign of a proxy: clients speak no mutual
     TLS to it by themselves, whoever is there. ``account`` is the SPIFFE URI that istiod takes it to have.
+    ``led`` tells that the node leads there from a Service's address, so that a pod's way to itself leaves it first.
     """
 
     workload: int | None
@@ -36,6 +37,7 @@ class Target:
     labels: Mapping[str, str] = field(compare=False)
     plain: bool = False
     account: str = field(default="", compare=False)
+    led: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from benchmarks.judge import asking, cases, court, fleet, install, run
+from benchmarks.judge import asking, cases, court, fleet, herd, install, run
 from slipway import reachability
 from slipway.lab import instance as instances
 
@@ -23,12 +23,14 @@ def main(arguments: Sequence[str]) -> int:
     """Ask the cases of some folders again; 1 when proxies or analyser do otherwise."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.judge.again", description=__doc__)
     parser.add_argument("folders", nargs="*", default=FOLDERS)
+    parser.add_argument("--only", nargs="*", help="only cases of these names, without endings")
     parser.add_argument("--instance", default=run.INSTANCE)
     parser.add_argument("--keep", action="store_true", help="use a lab that is up, and leave it up")
     chosen = parser.parse_args(arguments)
     instance, told, count = instances.named(chosen.instance), list[str](), 0
     groups: dict[str, list[cases.Case]] = {}
-    for case in (cases.load(path) for folder in chosen.folders for path in cases.all_of(folder)):
+    paths = [path for folder in chosen.folders for path in cases.all_of(folder)]
+    for case in (cases.load(path) for path in paths if chosen.only is None or path.stem in chosen.only):
         groups.setdefault(json.dumps(case.mesh, sort_keys=True), []).append(case)
     with run.lab(chosen.instance, keep=chosen.keep):
         install.install(instance, next(iter(groups.values()))[0].mesh)
@@ -49,7 +51,15 @@ def differing(found: court.Court, known: Iterable[cases.Case]) -> Iterator[str]:
     """Return how the proxies and the analyser differ from what cases say."""
     for batch in batches(known, lots=len(found.lots)):
         placed = [cases.placed(case, lot=number, live=found.addresses) for number, case in enumerate(batch)]
-        there, refused = found.install([_of_today(item) for case in placed for item in case.objects])
+        try:
+            there, refused = found.install([_of_today(item) for case in placed for item in case.objects])
+        except herd.UnsettledError as error:
+            if not batch[0].refuses or batch[0].refuses not in str(error):
+                yield f"proxies do not work by {', '.join(case.name for case in batch)}: {error}"
+            continue
+        if batch[0].refuses:
+            yield f"{batch[0].name}: no proxy refuses the objects"
+            continue
         yield from (f"{item.object['metadata']['name']} is refused: {item.told}" for item in refused)
         for case in placed:
             yield from _differing(found, case, there)
@@ -72,7 +82,9 @@ def batches(known: Iterable[cases.Case], *, lots: int) -> Iterator[list[cases.Ca
 
 def _lonely(case: cases.Case) -> bool:
     places = {item["metadata"].get("namespace") for item in case.objects}
-    return case.odd or not places <= set(cases.LOT.namespaces) or _EVERY_SERVICE in json.dumps(case.objects)
+    if case.odd or case.refuses or not places <= set(cases.LOT.namespaces):
+        return True
+    return _EVERY_SERVICE in json.dumps(case.objects)
 
 
 def _of_today(value: Any) -> Any:

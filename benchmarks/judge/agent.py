@@ -107,13 +107,26 @@ def _settled(mark: str) -> dict[str, Any]:
     """Say what the sidecar beside this application lacks until it works by a round's configuration alone."""
     query = f"{_ADMIN}/config_dump?resource=dynamic_listeners&name_regex=virtualInbound"
     with urllib.request.urlopen(query, timeout=5) as answer:  # noqa: S310 - Envoy's own administration
-        listeners = json.load(answer).get("configs", [])
-    if not any(mark in json.dumps(item.get("active_state")) for item in listeners):
-        return {"missing": f"the listener does not show {mark}"}
+        found = listening(json.load(answer).get("configs", []), mark)
+    if found["missing"] or found["refused"]:
+        return found
     pattern = "listener_manager.(total_filter_chains_draining|total_listeners_draining|total_listeners_warming)"
     with urllib.request.urlopen(f"{_ADMIN}/stats?filter={pattern}", timeout=5) as answer:  # noqa: S310
         busy = [line for line in answer.read().decode().splitlines() if not line.endswith(": 0")]
-    return {"missing": ", ".join(busy)}
+    return {"missing": ", ".join(busy), "refused": ""}
+
+
+def listening(listeners: list[dict[str, Any]], mark: str) -> dict[str, str]:
+    """Return what a proxy lacks of a round's listeners, and what it refused of them.
+
+    Source: envoyproxy/envoy 1.37 api/envoy/admin/v3/config_dump_shared.proto, ListenersConfigDump.DynamicListener:
+    ``error_state`` is that of the last update, of every listener.
+    """
+    failed = [item["error_state"] for item in listeners if "error_state" in item]
+    seen = any(mark in json.dumps(item.get("active_state")) for item in listeners)
+    if not seen and not any(mark in json.dumps(item.get("failed_configuration")) for item in failed):
+        return {"missing": f"the listener does not show {mark}", "refused": ""}
+    return {"missing": "", "refused": "; ".join(item.get("details", "without a reason") for item in failed)}
 
 
 async def _obey(requests: Any) -> Any:
@@ -139,7 +152,7 @@ async def _main() -> None:
         try:
             found = await _obey(json.loads(line))
         except OSError as error:
-            found = {"missing": str(error)}
+            found = {"missing": str(error), "refused": ""}
         print(json.dumps(found), flush=True)  # noqa: T201
 
 

@@ -69,7 +69,7 @@ def question(request: sets.Request) -> reachability.Question:
         return reachability.Question(
             source=source, destination=destination, port=request.port, application=spoken, sni=request.sni
         )
-    usual = http.host == deciding.default_host(request.host, request.port)
+    usual = http.host == (request.host if request.port == fleet.WEB_PORT else f"{request.host}:{request.port}")
     return reachability.Question(
         source=source,
         destination=destination,

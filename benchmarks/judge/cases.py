@@ -6,7 +6,7 @@ A case lives in lot 0. Addresses of pods are those of :func:`stand_in`, wherever
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class Case:
     """``unknown`` tells that the analyser has to say that it does not know, whatever was measured.
 
     ``planned`` tells that the analyser sees the odd pods before they run, as Deployments without addresses.
+    ``refuses`` is a part of what a proxy says that does not take the objects; nothing can then be measured.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Case:
     requests: tuple[tuple[sets.Request, asking.Measured], ...]
     unknown: bool = False
     planned: bool = False
+    refuses: str = ""
     mesh: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MESH)
 
     @property
@@ -58,30 +60,65 @@ def addresses() -> dict[str, str]:
     return found | dict.fromkeys(hosted, instance.NODE_ADDRESS)
 
 
-def stand_in(*, odd: bool = False, planned: bool = False) -> list[Object]:
+def stand_in(*, odd: bool = False, planned: Collection[str] = ()) -> list[Object]:
     """Return the fleet of lot 0 as a cluster would tell of it, with ``odd`` the pods that are unlike its own.
 
-    ``planned`` shows those as what they are made of, before anything runs.
+    Those at the places ``planned`` are shown as what they are made of, before anything runs. The lot's own pods are
+    shown as one of a Deployment, one of a StatefulSet, one whose address an old kubelet tells, and one beside a pod
+    that has ended.
     """
     known, found = addresses(), list[Object]()
     further = fleet.ODDS if odd else ()
+    own = {item.place for item in LOT.applications}
     bare = {item.place for item in (*LOT.everyone, *further) if not item.sidecar}
     for number, item in enumerate(fleet.objects([LOT], revision="revision", further=further)):
         metadata = item["metadata"]
         place = f"{metadata.get('namespace', '')}/{metadata['name']}"
-        if item["kind"] == "Pod" and planned and place in {one.place for one in further}:
+        if item["kind"] == "Pod" and place in planned:
             found.append(_deployment(item))
         elif item["kind"] == "Pod":
             containers = item["spec"]["containers"]
             if place not in bare:
                 containers = [*containers, {"name": "istio-proxy", "image": "proxyv2"}]
             status = {"podIP": known[place], "podIPs": [{"ip": known[place]}]}
-            found.append({**item, "spec": {**item["spec"], "containers": containers}, "status": status})
+            pod = {**item, "spec": {**item["spec"], "containers": containers}, "status": status}
+            found += _TOLD_AS.get(metadata["name"], lambda pod: [pod])(pod) if place in own else [pod]
         elif item["kind"] == "Service":
             found.append({**item, "spec": {**item["spec"], "clusterIP": f"10.62.250.{number}"}})
         elif item["kind"] == "Namespace":
             found.append(item)
     return found
+
+
+def _named(pod: Object, name: str, labels: Mapping[str, str]) -> Object:
+    metadata = pod["metadata"]
+    return {**pod, "metadata": {**metadata, "name": name, "labels": {**metadata["labels"], **labels}}}
+
+
+def _of_a_deployment(pod: Object) -> list[Object]:
+    return [_named(pod, f"{pod['metadata']['name']}-7d9f6c5b4-x2x4z", {"pod-template-hash": "7d9f6c5b4"})]
+
+
+def _of_a_stateful_set(pod: Object) -> list[Object]:
+    name = pod["metadata"]["name"]
+    return [_named(pod, f"{name}-0", {"controller-revision-hash": f"{name}-5c9"})]
+
+
+def _with_one_address(pod: Object) -> list[Object]:
+    return [{**pod, "status": {"podIP": pod["status"]["podIP"]}}]
+
+
+def _beside_an_ended_one(pod: Object) -> list[Object]:
+    ended = {"phase": "Succeeded", "podIP": "10.61.0.250", "podIPs": [{"ip": "10.61.0.250"}]}
+    return [{**_named(pod, f"{pod['metadata']['name']}-ended", {}), "status": ended}, pod]
+
+
+_TOLD_AS: Mapping[str, Callable[[Object], list[Object]]] = {
+    "web": _of_a_deployment,
+    "job": _of_a_stateful_set,
+    "api": _with_one_address,
+    "ops": _beside_an_ended_one,
+}
 
 
 def _deployment(pod: Object) -> Object:
@@ -109,6 +146,7 @@ def _case(name: str, found: Mapping[str, Any]) -> Case:
         requests=tuple(_row(item) for item in found["requests"]),
         unknown=bool(found.get("unknown")),
         planned=bool(found.get("planned")),
+        refuses=found.get("refuses", ""),
         mesh=found.get("mesh", MESH),
     )
 
@@ -147,6 +185,18 @@ def _ended(measured: asking.Measured) -> str:
     return measured.end + {True: " mTLS", False: " plaintext", None: ""}[measured.identified]
 
 
+def reproduced(document_: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stored case with only the rows that its own objects explain.
+
+    The shared applications may be called by routes and rules of other lots too, which a case does not have.
+    """
+    case = _case("recorded", document_)
+    rows = zip(document_["requests"], case.requests, strict=True)
+    world = world_of(case)
+    kept = [item for item, row in rows if not any(_differing(case, [row], world, asking.together))]
+    return {**document_, "requests": kept}
+
+
 def document(
     objects: Iterable[Object], requests: Iterable[tuple[sets.Request, asking.Measured]], *, mesh: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -182,7 +232,7 @@ def placed(case: Case, *, lot: int, live: Mapping[str, str]) -> Case:
     names = {addresses()[own.place]: live[other.place] for own, other in places}
     names |= {addresses()[item.place]: live[item.place] for item in fleet.ODDS if item.place in live}
     document_ = document(case.objects, case.requests, mesh=case.mesh)
-    document_ |= {"unknown": case.unknown, "planned": case.planned}
+    document_ |= {"unknown": case.unknown, "planned": case.planned, "refuses": case.refuses}
     text = _addressed(json.dumps(document_), names)
     return _case(case.name, json.loads(_renamed(text, LOT.number, lot)))
 
@@ -207,7 +257,11 @@ def world_of(case: Case) -> reachability.World:
 
     Both come as texts, as a cluster's answers do: no part of them is the same object as a word of the analyser's.
     """
-    fixed = json.dumps(stand_in(odd=case.odd, planned=case.planned))
+    return _world(case, [item.place for item in fleet.ODDS] if case.planned else [])
+
+
+def _world(case: Case, planned: Collection[str]) -> reachability.World:
+    fixed = json.dumps(stand_in(odd=case.odd, planned=planned))
     return asking.world([*json.loads(fixed), *case.objects], json.loads(json.dumps(case.mesh)))
 
 
@@ -216,15 +270,29 @@ def disagreements(
 ) -> Iterator[str]:
     """Return how the analyser contradicts measurements, when all callers ask at once and when each asks alone.
 
-    ``world`` is that of the case when it was read before; ``ways`` name functions of :mod:`asking`.
+    Where no object names an address, the answers have to be the same before anything runs. ``world`` is that of the
+    case when it was read before; ``ways`` name functions of :mod:`asking`.
     """
     world = world_of(case) if world is None else world
-    declared = not asking.has_own_ports(case.objects)
-    questions = [asking.question(request) for request, _ in case.requests]
     for way in ways:
-        answers = getattr(asking, way)(world, questions)
-        for answer, (request, measured) in zip(answers, case.requests, strict=True):
-            if case.unknown != (answer.outcome is reachability.Outcome.UNKNOWN):
-                yield f"{request}: {answer.outcome.value}: {'; '.join(answer.reasons)}"
-            elif difference := asking.difference(answer, measured, as_declared=declared):
-                yield f"{request}: {difference}; {'; '.join(answer.reasons)}"
+        yield from _differing(case, case.requests, world, getattr(asking, way))
+    if not case.planned and not _ADDRESS.search(json.dumps(case.objects)):
+        # A pod that is called by its address may be another one of the same template.
+        others = [item for item in case.requests if not item[0].address and item[0].pod != item[0].source]
+        planned = _world(case, [item.place for item in (*LOT.everyone, *fleet.ODDS)])
+        yield from _differing(case, others, planned, asking.together)
+
+
+def _differing(
+    case: Case,
+    rows: Sequence[tuple[sets.Request, asking.Measured]],
+    world: reachability.World,
+    ask: Callable[[reachability.World, Sequence[reachability.Question]], Sequence[reachability.Answer]],
+) -> Iterator[str]:
+    declared = not asking.has_own_ports(case.objects)
+    answers = ask(world, [asking.question(request) for request, _ in rows])
+    for answer, (request, measured) in zip(answers, rows, strict=True):
+        if case.unknown != (answer.outcome is reachability.Outcome.UNKNOWN):
+            yield f"{request}: {answer.outcome.value}: {'; '.join(answer.reasons)}"
+        elif difference := asking.difference(answer, measured, as_declared=declared):
+            yield f"{request}: {difference}; {'; '.join(answer.reasons)}"

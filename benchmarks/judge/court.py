@@ -36,14 +36,26 @@ class Trial:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A set that a proxy of its lot does not work by, with what each such proxy says; nothing was asked of it."""
+
+    set: sets.PolicySet
+    told: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """Sets that were applied at once, as admission left them, and what came of their requests."""
+    """Sets that were applied at once, as admission left them, and what came of their requests.
+
+    ``broken`` were taken out again, so that the others could be tried.
+    """
 
     sets: tuple[sets.PolicySet, ...]
     trials: tuple[Trial, ...]
     refused: tuple[Refused, ...]
     objects: tuple[Object, ...]
     mesh_config: Mapping[str, Any]
+    broken: tuple[Broken, ...] = ()
 
 
 class Court:
@@ -91,7 +103,10 @@ class Court:
         return fleet.seen_by(lot, self.lots, self.fixed)
 
     def install(self, objects: Sequence[Object]) -> tuple[list[Object], list[Refused]]:
-        """Have exactly these objects, in every proxy; return those that are there, as the cluster has them."""
+        """Have exactly these objects, in every proxy; return those that are there, as the cluster has them.
+
+        Raises herd.UnsettledError when a proxy does not take them.
+        """
         refused = self.mesh.replace(objects)
         lost = {identity(item.object) for item in refused}
         there = [item for item in objects if identity(item) not in lost]
@@ -143,11 +158,23 @@ class Court:
     def hold(
         self, wanted: Sequence[sets.PolicySet], root: Sequence[Object], random_: random.Random, each: int
     ) -> Round:
-        """Try sets of different lots at once, ``each`` requests per set."""
-        there, refused = self.install([*root, *(item for one in wanted for item in one.objects)])
+        """Try sets of different lots at once, ``each`` requests per set.
+
+        Raises herd.UnsettledError when the mesh does not settle also without the sets that break their own proxies.
+        """
+        kept, broken = list(wanted), list[Broken]()
+        while True:
+            try:
+                there, refused = self.install([*root, *(item for one in kept for item in one.objects)])
+                break
+            except herd.UnsettledError as error:
+                kept, lost = without_broken(kept, error.told)
+                broken += lost
+                if not lost:
+                    raise
         found = self.world(there)
         pairs: list[tuple[sets.PolicySet, sets.Request, reachability.Answer]] = []
-        for one in wanted:
+        for one in kept:
             first = self._answered(found, one.requests)[: each // CHOSEN]
             candidates = self._answered(found, sets.requests(random_, one, each * _CANDIDATES))
             rest = balanced(candidates, each - len(first))
@@ -166,11 +193,12 @@ class Court:
             for (one, request, answer), result in zip(pairs, measured, strict=True)
         ]
         return Round(
-            sets=tuple(wanted),
+            sets=tuple(kept),
             trials=tuple(self._confirmed(trials, there, declared=declared)),
             refused=tuple(refused),
             objects=tuple(there),
             mesh_config=self.mesh_config,
+            broken=tuple(broken),
         )
 
     def _answered(
@@ -184,7 +212,10 @@ class Court:
         ]
 
     def smallest(self, held: Round, trial: Trial, *, attempts: int) -> tuple[list[Object], asking.Measured]:
-        """Return a few objects of a round with which a trial still contradicts the analyser, and what it measures."""
+        """Return a few objects of a round with which a trial still contradicts the analyser, and what it measures.
+
+        Raises herd.UnsettledError when the mesh does not take some of them in time.
+        """
         places = {*fleet.Lot(number=trial.lot).namespaces, _ROOT}
         objects = [
             item
@@ -197,7 +228,12 @@ class Court:
         return found, self._contradicts(found, trial.request) or trial.measured
 
     def _contradicts(self, objects: Sequence[Object], request: sets.Request) -> asking.Measured | None:
-        there, refused = self.install(objects)
+        try:
+            there, refused = self.install(objects)
+        except herd.UnsettledError as error:
+            if error.late:
+                raise
+            return None  # another failure than the one that is looked for
         if refused or (request.pod or request.host) not in self.people.targets:
             return None
         answer = reachability.decide(self.world(there), asking.question(request))
@@ -224,6 +260,20 @@ class Court:
                     difference=asking.difference(trials[index].answer, measured, as_declared=declared),
                 )
         return found
+
+
+def without_broken(
+    wanted: Sequence[sets.PolicySet], told: Mapping[str, str]
+) -> tuple[list[sets.PolicySet], list[Broken]]:
+    """Return the sets whose proxies all work, and those of whose lots a proxy tells that it does not."""
+    kept, broken = list[sets.PolicySet](), list[Broken]()
+    for one in wanted:
+        own = {place: text for place, text in told.items() if place.partition("/")[0] in one.lot.namespaces}
+        if own:
+            broken.append(Broken(set=one, told=own))
+        else:
+            kept.append(one)
+    return kept, broken
 
 
 def balanced(

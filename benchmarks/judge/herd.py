@@ -22,6 +22,18 @@ _SUCCESS = 200
 _PROCESSES_S = 10.0
 
 
+class UnsettledError(Exception):
+    """Proxies do not work by a round's configuration: ``told`` is why, by place.
+
+    ``late`` tells that time ran out; otherwise they refused what they were sent.
+    """
+
+    def __init__(self, told: Mapping[str, str], *, late: bool) -> None:
+        self.told = dict(told)
+        self.late = late
+        super().__init__("; ".join(f"{place}: {reason}" for place, reason in sorted(told.items())))
+
+
 class Herd:
     """Running applications by namespace and name. ``targets`` are addresses by host name and by place."""
 
@@ -47,15 +59,22 @@ class Herd:
         return dict(zip(orders, self._pool.map(self.ask, orders.keys(), orders.values()), strict=True))
 
     def settle(self, places: Iterable[str], mark: str, *, timeout_s: float) -> None:
-        """Return when the proxies of ``places`` work by the configuration that has ``mark``, and by no older one."""
-        waiting, began = list(places), time.monotonic()
+        """Return when the proxies of ``places`` work by the configuration that has ``mark``, and by no older one.
+
+        Raises UnsettledError when some refuse it, once all others work by it, or when time runs out.
+        """
+        waiting, began, refused = list(places), time.monotonic(), dict[str, str]()
         while waiting:
             found = self.ask_all({place: {"mark": mark} for place in waiting})
+            refused.update((place, item["refused"]) for place, item in found.items() if item["refused"])
             waiting = [place for place in waiting if found[place]["missing"]]
             if waiting and time.monotonic() - began > timeout_s:
-                raise RuntimeError(f"not settled after {timeout_s:g} s: {waiting[0]}: {found[waiting[0]]['missing']}")
+                late = f"not settled after {timeout_s:g} s"
+                raise UnsettledError({place: f"{late}: {found[place]['missing']}" for place in waiting}, late=True)
             if waiting:
                 time.sleep(0.1)
+        if refused:
+            raise UnsettledError(refused, late=False)
 
     def measure(self, requests: Sequence[sets.Request]) -> list[asking.Measured]:
         """Send requests, those of one application on their own connections at once."""

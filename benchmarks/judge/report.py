@@ -31,6 +31,7 @@ class Tally:
     all: list[court.Trial] = dataclasses.field(default_factory=list)
     differing: list[court.Trial] = dataclasses.field(default_factory=list)
     wavering: int = 0
+    broken: int = 0
     fields: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     fields_unknown: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
 
@@ -39,6 +40,7 @@ class Tally:
         for one in found.sets:
             self._weigh(found, one, fixed)
         self.sets += len(found.sets)
+        self.broken += len(found.broken)
         self.objects += len(found.objects)
         self.refused.update(item.object["kind"] for item in found.refused)
         for item in found.trials:
@@ -91,6 +93,8 @@ class Tally:
         for name, count in sorted(self.fields.items(), key=lambda item: (item[1], item[0])):
             if count < _PER_FIELD:
                 yield f"  {count}: {name}"
+        if self.broken:
+            yield f"sets that proxies do not work by, of which nothing was asked: {self.broken}"
         yield f"wavering {self.wavering}; disagreements {len(self.differing)}"
 
     def shortfalls(self) -> list[str]:

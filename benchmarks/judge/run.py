@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     sys.stdout.write("\n".join(tally.lines()) + "\n")
     short = tally.shortfalls()
     sys.stdout.write("".join(f"falls short: {item}\n" for item in short))
-    return 1 if tally.differing or contradictions or short else 0
+    return 1 if tally.differing or tally.broken or contradictions or short else 0
 
 
 def run(
@@ -84,25 +84,42 @@ def run(
             )
             for number, lot in zip(chosen, lots, strict=False)
         ]
-        held = found.hold(wanted, root, random_, each)
+        try:
+            held = found.hold(wanted, root, random_, each)
+        except herd.UnsettledError as error:
+            tally.broken += len(wanted)
+            sys.stdout.write(f"sets {chosen.start} to {chosen.stop - 1} are left out: {error}\n")
+            continue
         tally.add(held, found.fixed)
         if record is not None:
             _record(held, found, record, name=f"seed-{seed}")
-        for item in held.trials:
-            if item.difference:
-                sys.stdout.write("\n".join(report.told(item)) + "\n")
-        for item in _one_per_set(held.trials):
-            objects, measured = found.smallest(held, item, attempts=_SHRINKING)
-            case = cases.document(objects, [(item.request, measured)], mesh=_deciding(held.mesh_config))
-            text = cases.stored(case, lot=item.lot, live=found.addresses)
-            sys.stdout.write(f"smallest case of set {item.set_number}, for tests/cases/judge/found:\n{text}\n")
-        for item in held.refused:
-            sys.stdout.write(f"refused: {json.dumps(item.object)[:600]}\n  {item.told[-300:]}\n")
+        _tell(held, found)
         elapsed = time.monotonic() - began
         sys.stdout.write(
             f"{tally.sets} sets, {tally.trials} requests, {len(tally.differing)} differ, {elapsed:.0f} s\n"
         )
         sys.stdout.flush()
+
+
+def _tell(held: court.Round, found: court.Court) -> None:
+    """Print what a round found, with the smallest case of every set that has a lasting contradiction."""
+    for item in held.trials:
+        if item.difference:
+            sys.stdout.write("\n".join(report.told(item)) + "\n")
+    for item in _one_per_set(held.trials):
+        try:
+            objects, measured = found.smallest(held, item, attempts=_SHRINKING)
+        except herd.UnsettledError as error:
+            sys.stdout.write(f"set {item.set_number} cannot be made smaller: {error}\n")
+            continue
+        case = cases.document(objects, [(item.request, measured)], mesh=_deciding(held.mesh_config))
+        text = cases.stored(case, lot=item.lot, live=found.addresses)
+        sys.stdout.write(f"smallest case of set {item.set_number}, for tests/cases/judge/found:\n{text}\n")
+    for item in held.broken:
+        sys.stdout.write(f"proxies do not work by set {item.set.number}: {json.dumps(dict(item.told))}\n")
+        sys.stdout.write(f"{json.dumps(item.set.objects)}\n")
+    for item in held.refused:
+        sys.stdout.write(f"refused: {json.dumps(item.object)[:600]}\n  {item.told[-300:]}\n")
 
 
 def _one_per_set(trials: Sequence[court.Trial]) -> list[court.Trial]:
@@ -126,7 +143,8 @@ def _record(held: court.Round, found: court.Court, folder: Path, *, name: str) -
             if not item.difference and item.answer.outcome is not reachability.Outcome.UNKNOWN
         ]
         case = cases.document(objects, kept, mesh=_deciding(held.mesh_config))
-        text = cases.stored(case, lot=one.lot.number, live=found.addresses)
+        stored = cases.stored(case, lot=one.lot.number, live=found.addresses)
+        text = json.dumps(cases.reproduced(json.loads(stored)), separators=(",", ":"))
         (folder / f"{name}-set-{one.number}.json").write_text(text + "\n", encoding="utf-8")
 
 

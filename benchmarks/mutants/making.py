@@ -177,9 +177,16 @@ def _quiet(module: ast.Module) -> Iterator[tuple[_Place, _Place]]:
 
 def _comparisons_of_small(module: ast.Module) -> Iterable[tuple[_Place, _Place]]:
     """Return begin and end of comparisons with a text of one character, a small number, or a length."""
+    named = {
+        node.targets[0].id: node.value
+        for node in module.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
     for node in ast.walk(module):
-        if isinstance(node, ast.Compare) and any(map(_is_small, (node.left, *node.comparators))):
-            yield _span(node)
+        if isinstance(node, ast.Compare):
+            sides = (node.left, *node.comparators)
+            if any(_is_small(named.get(side.id, side) if isinstance(side, ast.Name) else side) for side in sides):
+                yield _span(node)
 
 
 def _is_small(node: ast.expr) -> bool:

@@ -8,6 +8,7 @@ import random
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import yaml
@@ -47,15 +48,17 @@ def main(arguments: Sequence[str]) -> int:
     touched = replay.touched(known)
     mutants = _mutants(chosen.modules or making.modules(), share=chosen.share, seed=chosen.seed)
     began, trials, fates = time.monotonic(), trying.Trials(known, touched, limit_s=_LIMIT_S), list[trying.Fate]()
+    known_excuses = {(item.module, item.line, item.mutant) for item in excuses()}
     for fate in trials.run(mutants, jobs=chosen.jobs):
         fates.append(fate)
+        _tell(fate, known_excuses)
         if len(fates) % 100 == 0:
             _progress(fates, len(mutants), time.monotonic() - began)
     _progress(fates, len(mutants), time.monotonic() - began)
     if chosen.keep:
         names = [f"{known[index].case.name}\n" for index, count in enumerate(trials.noticed) if count]
         chosen.keep.write_text("".join(names), encoding="utf-8")
-    return _told(fates)
+    return _told(fates, known_excuses)
 
 
 def _paths(further: Iterable[Path]) -> list[Path]:
@@ -82,17 +85,26 @@ def excuses() -> list[Excuse]:
     return [Excuse(**item) for item in yaml.safe_load(EXCUSED.read_text(encoding="utf-8")) or ()]
 
 
-def _told(fates: Sequence[trying.Fate]) -> int:
-    """Print the survivors and the table of modules; 1 when too many survive."""
-    known = {(item.module, item.line, item.mutant) for item in excuses()}
+def _is_excused(fate: trying.Fate, known: AbstractSet[tuple[str, str, str]]) -> bool:
+    return fate.how == "survived" and (fate.mutant.module, *fate.mutant.change()) in known
+
+
+def _tell(fate: trying.Fate, known: AbstractSet[tuple[str, str, str]]) -> None:
+    """Print a survivor, as soon as it is one."""
+    if fate.how != "survived" or _is_excused(fate, known):
+        return
+    before, after = fate.mutant.change()
+    place = f"slipway/reachability/{fate.mutant.module}.py:{fate.mutant.line}"
+    note = "" if fate.reached else " (no case gets there)"
+    sys.stdout.write(f"{place}: survived{note}\n  - {before}\n  + {after}\n")
+    sys.stdout.flush()
+
+
+def _told(fates: Sequence[trying.Fate], known: AbstractSet[tuple[str, str, str]]) -> int:
+    """Print the table of modules; 1 when too many survive."""
     survivors = [item for item in fates if item.how == "survived"]
-    excused = [item for item in survivors if (item.mutant.module, *item.mutant.change()) in known]
+    excused = [item for item in survivors if _is_excused(item, known)]
     rest = [item for item in survivors if item not in excused]
-    for item in sorted(rest, key=lambda item: (item.mutant.module, item.mutant.line)):
-        before, after = item.mutant.change()
-        place = f"slipway/reachability/{item.mutant.module}.py:{item.mutant.line}"
-        note = "" if item.reached else " (no case gets there)"
-        sys.stdout.write(f"{place}: survived{note}\n  - {before}\n  + {after}\n")
     total, alive = collections.Counter(), collections.Counter()
     for item in fates:
         total[item.mutant.module] += item not in excused

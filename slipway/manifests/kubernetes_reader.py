@@ -11,6 +11,7 @@ _SERVER_SIDE = frozenset(
     {"uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink", "ownerReferences"}
 )
 _KEPT = frozenset({"name", "namespace", "labels", "annotations"})
+_METADATA = _KEPT | _SERVER_SIDE
 _HEAD = frozenset({"apiVersion", "kind", "metadata"})
 
 
@@ -43,7 +44,7 @@ def _taken(value: Any, found: list[Manifest]) -> bool:
     if value["kind"].endswith("List") and "items" in value:
         return isinstance(value["items"], list) and all(_taken(item, found) for item in value["items"])
     metadata = value.get("metadata")
-    if not isinstance(metadata, dict) or not metadata.keys() <= _KEPT | _SERVER_SIDE:
+    if not isinstance(metadata, dict) or not metadata.keys() <= _METADATA:
         return False
     named = _is_name(metadata.get("name")) and ("namespace" not in metadata or _is_name(metadata["namespace"]))
     labels, annotations = metadata.get("labels"), metadata.get("annotations")
@@ -114,7 +115,7 @@ def _text(entries: dict[str, Entry], key: str) -> str:
 
 def _check_metadata(metadata: dict[str, Entry], collector: Collector) -> None:
     for key, entry in metadata.items():
-        if key not in _KEPT | _SERVER_SIDE:
+        if key not in _METADATA:
             sentence = f"`metadata.{wording.shown(key)}` is not read; keys: {wording.listed(_KEPT)}"
             path = f"metadata.{wording.shown(key)}"
             collector.report(catalogue.METADATA, sentence, span=entry.key.span, path=path, hint="remove it")

@@ -56,8 +56,8 @@ def resolve_for_kubernetes(text: str) -> Scalar:
     """
     if text in _OLD_TRUE or text in _OLD_FALSE:
         return text in _OLD_TRUE
-    if len(text) > _LONGEST_NUMBER:
-        return text
+    if len(text) > _LONGEST_NUMBER or text[:1] not in _NUMBER_STARTS:
+        return resolve(text)
     ungrouped = text.replace("_", "")
     if _OLD_OCTAL.fullmatch(text):
         return int(ungrouped, 8)

@@ -5,6 +5,7 @@ from slipway.reachability.answers import Answer, Decider, Hop, Key, Outcome, See
 from slipway.reachability.applied import read_applied
 from slipway.reachability.deciding import UnknownNameError, decide
 from slipway.reachability.difference import Change, Difference, diff, whole
+from slipway.reachability.entrances import leading_to
 from slipway.reachability.idle import stop_on_idle
 from slipway.reachability.questions import (
     Application,
@@ -18,7 +19,6 @@ from slipway.reachability.questions import (
     WorkloadAddress,
 )
 from slipway.reachability.reading import is_read, read
-from slipway.reachability.registry import leading_to
 from slipway.reachability.survey import OUTSIDE, PLAINTEXT, Destination, Matrix, Row, decide_kinds, matrix
 from slipway.reachability.world import Engine, World
 

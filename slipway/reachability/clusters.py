@@ -169,9 +169,28 @@ class Clusters:
         for target in dict.fromkeys(targets):
             wires = self._wires(service, target, settings, marked, request)
             for wire in wires:
+                if wire is Wire.MUTUAL_TLS and (misnamed := self._misnamed(service, target, settings)):
+                    splits.append([(mask, answer(Outcome.DENIED, client.hop, misnamed, seen=closed(way)))])
+                    continue
                 sent = request.carried(self._sni(service, port, settings, wire, request))
                 splits.append(inbound.arrive(target, wire, way, sent, mask))
         return joined(possible(splits))
+
+    def _misnamed(self, service: Service, target: Target, settings: TlsSettings | None) -> str:
+        """Return why a client does not take the certificate of an endpoint's proxy, empty when it does.
+
+        Source: istio 1.29.1 pilot/pkg/networking/core/cluster_tls.go, buildUpstreamTLSSettings.
+        """
+        if target.workload is None:
+            return ""
+        workload = self._world.workloads[target.workload]
+        identity = self._world.identity(workload)
+        stated = frozenset(settings.subject_alt_names) if settings is not None else frozenset[str]()
+        names = stated or self._registry.names(service)
+        if not names or identity in names or workload.proxy not in {Proxy.SIDECAR, Proxy.GATEWAY}:
+            return ""
+        wanted = ", ".join(sorted(names))
+        return f"{workload.key} proves to be {identity}, and clients of {service.hostname} take {wanted} only"
 
     def _elsewhere(self, service: Service, port: ServicePort) -> tuple[Target, ...]:
         """Return where a service without endpoints leads: a name outside that DNS finds, or what was dialled."""

@@ -31,17 +31,17 @@ class Arrival:
     """A request at a proxy's filters.
 
     ``port`` is the destination's own; ``authenticated`` whether callers showed a certificate; ``http`` None on a TCP
-    chain, its path normalized; ``addresses`` the destination's own, empty when not known; ``client`` tells where
-    addresses of clients are to be taken from: the connection, or unknown because a header decides.
+    chain, its path normalized; ``addresses`` the destination's own, empty when not known; ``client_unknown`` tells
+    that a header decides what the client's address is, not the connection.
     """
 
     port: int
     authenticated: bool
     http: Http | None
-    path: str = ""
-    sni: str = ""
-    addresses: tuple[str, ...] = ()
-    client_unknown: bool = False
+    path: str
+    sni: str
+    addresses: tuple[str, ...]
+    client_unknown: bool
 
 
 # What a value asks: of the callers, of the request, or of a token. None means that istiod refuses the value.

@@ -119,7 +119,7 @@ def dial(world: World, question: Question, *, namespace: str) -> Dialled:
         case WorkloadAddress(namespace=place, name=name):
             index = caller_index(world, place, name)
             addresses = world.workloads[index].addresses
-            address = addresses[0] if addresses else ""
+            address = next(iter(addresses), "")
             services = _at_address(world, address)
             return Dialled(
                 name=address or name, port=question.port, workload=index, address=address, services=services

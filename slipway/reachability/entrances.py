@@ -1,10 +1,11 @@
-"""The ways in from outside: hosts that Gateways open, and the kinds of requests that are told apart there."""
+"""The ways in: hosts that Gateways open, kinds of requests that are told apart there, Services of a port."""
 
 from collections.abc import Collection, Iterable, Mapping
 
 from slipway.reachability import classes
-from slipway.reachability.objects import Gateway, Server, VirtualService
+from slipway.reachability.objects import Gateway, Server, Service, ServicePort, VirtualService
 from slipway.reachability.questions import Host, Outside, Question
+from slipway.reachability.registry import Registry
 from slipway.reachability.world import World
 
 _PLAIN = frozenset({"HTTP", "HTTP2", "GRPC", "GRPC-WEB"})
@@ -73,3 +74,14 @@ def question(host: str, server: Server, kind: classes.Kind | None) -> Question:
         headers=() if kind is None else kind.headers,
         sni=host if tls else None,
     )
+
+
+def leading_to(world: World, index: int, port: int) -> list[tuple[Service, ServicePort]]:
+    """Return the services, and their ports, that lead to a port of a workload."""
+    known = Registry(world)
+    return [
+        (service, item)
+        for service in world.services
+        for item in service.ports
+        if any((target.workload, target.port) == (index, port) for target in known.targets(service, item))
+    ]

@@ -1,12 +1,11 @@
 """Policies that select no workload: they protect nothing, and what they were meant for is open."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from slipway.diagnostics import Collector, catalogue, wording
 from slipway.reachability.answers import Key
 from slipway.reachability.network import selector_matches
 from slipway.reachability.objects import AuthorizationPolicy, Expression, Workload
-from slipway.reachability.selectors import selects
 from slipway.reachability.world import World
 
 
@@ -18,30 +17,34 @@ def stop_on_idle(world: World) -> None:
     authentication.go (`addPeerAuthentication`).
     """
     collector = Collector()
-    for key, stated, candidates in _selecting(world):
-        if not any(selects(stated, item.labels) for item in candidates):
+    for key, stated, namespaces in _selecting(world):
+        if not any(world.selected(namespace, stated) for namespace in namespaces):
+            candidates = [item for namespace in namespaces for item in _inside(world, namespace)]
             _report(key, stated, candidates, collector)
     for policy in world.network_policies:
-        pods = [item for item in world.workloads if item.namespace == policy.namespace and not item.machine]
+        pods = [item for item in _inside(world, policy.namespace) if not item.machine]
         if not any(selector_matches(policy.pods, item.labels) for item in pods):
             _report(policy.key, policy.pods.labels, pods, collector, expressions=policy.pods.expressions)
     collector.stop_on_errors()
 
 
-def _selecting(world: World) -> Iterable[tuple[Key, Mapping[str, str], list[Workload]]]:
-    """Return each object with a selector, and the workloads among which it looks."""
+def _inside(world: World, namespace: str) -> list[Workload]:
+    return [world.workloads[index] for index in world.workloads_in.get(namespace, ())]
+
+
+def _selecting(world: World) -> Iterable[tuple[Key, Mapping[str, str], Sequence[str]]]:
+    """Return each object with a selector, and the namespaces in which it looks."""
     policies = (*world.authorization_policies, *world.request_authentications)
     everywhere = [item for item in policies if item.namespace == world.mesh.root_namespace]
     here = [item for item in policies if item.namespace != world.mesh.root_namespace]
     for item in everywhere:
         if item.selector and not item.targeted:
-            yield item.key, item.selector, list(world.workloads)
+            yield item.key, item.selector, tuple(world.workloads_in)
     for item in (*here, *world.peer_authentications, *world.sidecars):
         targeted = isinstance(item, AuthorizationPolicy) and item.targeted
         if item.selector and not targeted:
             ignored = item.key.kind == "PeerAuthentication" and item.namespace == world.mesh.root_namespace
-            found = [workload for workload in world.workloads if workload.namespace == item.namespace]
-            yield item.key, item.selector, [] if ignored else found
+            yield item.key, item.selector, () if ignored else (item.namespace,)
 
 
 def _report(

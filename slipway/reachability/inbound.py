@@ -6,7 +6,7 @@ listener_inbound.go (ports without a Service meet the same modes on sniffing cha
 
 from typing import Protocol
 
-from slipway.reachability import mutual_tls, paths, places, registry, security_groups
+from slipway.reachability import mutual_tls, paths, places, registry
 from slipway.reachability.answers import Answer, Decider, Hop, Key, Outcome, Seen, Transport
 from slipway.reachability.authorization import Applied, Authorization, Verdict
 from slipway.reachability.callers import Callers, Some
@@ -18,6 +18,7 @@ from slipway.reachability.objects import Protocol as Declared
 from slipway.reachability.questions import Application
 from slipway.reachability.registry import Port, Registry, Target
 from slipway.reachability.request import Http, Request
+from slipway.reachability.security_groups import SecurityGroups
 from slipway.reachability.split import Split, answer, doubted, joined, possible, unknown
 from slipway.reachability.walks import Walk
 from slipway.reachability.world import World, selects
@@ -100,19 +101,12 @@ class Inbound:
     def __init__(self, world: World, callers: Callers, known: Registry, gateways: AtGateway) -> None:
         self._world = world
         self.callers = callers
-        self._callers = callers
         self._registry = known
         self._gateways = gateways
         self._networks = NetworkPolicies(world, callers)
         self._facts: dict[tuple[int, int], tuple[tuple[mutual_tls.Mode, ...], Port, Key | None]] = {}
         self._applied: dict[tuple[Key, bool], Applied] = {}
-        self._guarded = [
-            (1 << index, world.workloads[caller.workload])
-            for index, caller in enumerate(callers.list)
-            if caller.workload is not None
-            and world.workloads[caller.workload].machine
-            and world.workloads[caller.workload].name in world.nsg
-        ]
+        self._groups = SecurityGroups(world, callers)
         self._authorization = Authorization(world, callers)
         self.walk = Walk()
 
@@ -120,10 +114,9 @@ class Inbound:
         """Return what happens to the callers of ``mask`` on their way to an endpoint, and there."""
         left = self._leave(target, way, mask)
         if not left.through or target.workload is None:
-            reached = [(left.through, _reached(wire, "nothing of the mesh stands before it"))] if left.through else []
-            return left.after(reached)
+            return left.after([(left.through, _outside(wire))] if left.through else [])
         workload = self._world.workloads[target.workload]
-        entered = self._enter(workload, target.port, way, left.through)
+        entered = self._enter(workload, target, way, left.through)
         there: Split = []
         if entered.through:
             there = self.at_workload(
@@ -143,15 +136,12 @@ class Inbound:
         workload = None if target.workload is None else self._world.workloads[target.workload]
         place = self._place(target)
         passed = _Passed(mask)
-        for passage in self._networks.out_of(workload, place, target.port, mask):
+        for passage in self._networks.out_of(workload, place, target.port, mask, led=target.led):
             if passage.through.must != passage.callers:
                 refusal = self._isolated(passage.key, Hop.SOURCE_NETWORK_POLICY, way)
                 passed.filter(passage.callers, passage.through, refusal)
-        for alone, own in self._guarded:
-            if passed.through & alone:
-                let_out = security_groups.outbound(self._world, own.name, place, target.port)
-                through = Some(must=alone if let_out else 0, may=0 if let_out is False else alone)
-                passed.filter(alone, through, _guarded(own.name, Hop.SOURCE_NSG, way))
+        for machine, alone, through in self._groups.out_of(place, target.port, passed.through):
+            passed.filter(alone, through, _guarded(machine, Hop.SOURCE_NSG, way))
         return passed
 
     def _place(self, target: Target) -> str:
@@ -161,13 +151,13 @@ class Inbound:
             return places.INTERNET
         return places.NOWHERE if self._world.workloads[target.workload].machine else self._world.pod_network
 
-    def _enter(self, workload: Workload, port: int, way: Way, mask: int) -> _Passed:
+    def _enter(self, workload: Workload, target: Target, way: Way, mask: int) -> _Passed:
         """Return who gets into the network rules of the workload."""
-        passed = _Passed(mask)
-        passage = self._networks.into(workload, port, mask)
+        passed, port = _Passed(mask), target.port
+        passage = self._networks.into(workload, port, mask, led=target.led)
         passed.filter(mask, passage.through, self._isolated(passage.key, Hop.DESTINATION_NETWORK_POLICY, way))
-        if workload.machine and workload.name in self._world.nsg and passed.through:
-            through = security_groups.inbound(self._world, workload.name, self._callers, port, passed.through)
+        if workload.machine:
+            through = self._groups.into(workload.name, port, passed.through)
             passed.filter(passed.through, through, _guarded(workload.name, Hop.DESTINATION_NSG, way))
         return passed
 
@@ -191,9 +181,8 @@ class Inbound:
             self.walk.keep_alone()
             return self._gateways.arrive(self, index, port, wire=wire, way=way, request=request, mask=mask)
         modes, known, sidecar = self._known(index, port)
-        if known.own_tls:
-            reason = "the port's own TLS (Sidecar ingress) is not modelled"
-            return [(mask, unknown(Hop.DESTINATION_SIDECAR, reason, key=sidecar))]
+        if known.doubt:
+            return [(mask, unknown(Hop.DESTINATION_SIDECAR, known.doubt, key=sidecar))]
         splits = [
             self._chain(workload, port, mode, protocol=protocol, wire=wire, way=way, request=request, mask=mask)
             for mode in modes
@@ -363,6 +352,13 @@ def _unproxied(workload: Workload, wire: Wire, way: Way, port: int) -> Answer:
         reason = f"mutual TLS arrives at {workload.key}, and {why}"
         return answer(Outcome.DENIED, Hop.DESTINATION, reason, seen=closed(way), key=workload.key)
     return _reached(wire, f"{workload.key} answers itself: {why}")
+
+
+def _outside(wire: Wire) -> Answer:
+    if wire is Wire.MUTUAL_TLS:
+        reason = "mutual TLS of the mesh leaves it, and the objects do not say whether somebody there speaks it"
+        return unknown(Hop.DESTINATION, reason)
+    return _reached(wire, "nothing of the mesh stands before it")
 
 
 def _reached(wire: Wire, reason: str) -> Answer:

@@ -48,8 +48,11 @@ class NetworkPolicies:
             caller.workload: index for index, caller in enumerate(callers.list) if caller.workload is not None
         }
 
-    def into(self, workload: Workload, port: int, mask: int) -> Passage:
-        """Return which callers of ``mask`` reach a pod's port, by the policies of the pod."""
+    def into(self, workload: Workload, port: int, mask: int, *, led: bool) -> Passage:
+        """Return which callers of ``mask`` reach a pod's port, by the policies of the pod.
+
+        ``led`` tells that the node leads them there from a Service's address.
+        """
         everybody = Passage(callers=mask, through=Some(must=mask, may=mask), key=None)
         if self._engine is Engine.NONE or workload.machine or workload.host_network:
             return everybody
@@ -67,18 +70,21 @@ class NetworkPolicies:
                     found |= self._from(rule, policy.namespace)
             if policy.unmodelled:
                 found |= Some(must=0, may=mask)
-        found |= self._itself(workload)
+        found |= self._itself(workload, led=led)
         return Passage(callers=mask, through=found.within(mask), key=policies[0].key)
 
-    def _itself(self, workload: Workload) -> Some:
+    def _itself(self, workload: Workload, *, led: bool) -> Some:
         """Return the caller that is this very pod: what it sends to its own address never leaves it.
 
-        Of several pods another one may be meant.
+        Of several pods another one may be meant. What the node leads back does leave it, and kube-router compares it
+        as it does all else; Cilium may lead on before it leaves.
         Source: Kubernetes documentation, concepts/services-networking/network-policies, "can not block access to
         itself".
         """
         position = self._positions.get(self._world.index_of[workload.namespace, workload.name])
         own = 0 if position is None else 1 << position
+        if led:
+            return NOBODY if self._engine is Engine.KUBE_ROUTER else Some(must=0, may=own)
         return Some(must=own if len(workload.addresses) == 1 else 0, may=own)
 
     def _from(self, rule: PolicyRule, namespace: str) -> Some:
@@ -112,7 +118,7 @@ class NetworkPolicies:
                 found |= 1 << index
         return Some(must=found, may=found)
 
-    def out_of(self, target: Workload | None, place: str, port: int, mask: int) -> list[Passage]:
+    def out_of(self, target: Workload | None, place: str, port: int, mask: int, *, led: bool) -> list[Passage]:
         """Return who of ``mask`` may open a connection to a workload or a place outside, by their own policies.
 
         One passage per distinct policy that isolates callers, and one for those that none isolates.
@@ -124,7 +130,7 @@ class NetworkPolicies:
             return [Passage(callers=mask, through=Some(must=mask, may=mask), key=None)]
         passages: list[Passage] = []
         rest = mask
-        itself = NOBODY if target is None else self._itself(target)
+        itself = NOBODY if target is None else self._itself(target, led=led)
         for group in self._isolated:
             if own := group.callers & mask:
                 surely, possibly = through[group.alike]

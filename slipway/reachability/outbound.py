@@ -4,6 +4,7 @@ Source: istio 1.29.1 pilot/pkg/networking/core/listener.go, httproute.go (virtua
 of a port; a fallback that passes or blocks), tls.go, and pilot/pkg/networking/util/util.go.
 """
 
+import dataclasses
 import functools
 import ipaddress
 from collections.abc import Iterable
@@ -187,13 +188,14 @@ class Outbound:
     def _direct_targets(self, dialled: Dialled) -> list[Target]:
         if dialled.workload is not None:
             workload = self._world.workloads[dialled.workload]
-            address = workload.addresses[0] if workload.addresses else ""
+            address = next(iter(workload.addresses), "")
             return [Target(workload=dialled.workload, address=address, port=dialled.port, labels=workload.labels)]
         kubernetes = [item for item in dialled.services if item.kubernetes and not item.external_name]
         found: list[Target] = []
         for service in kubernetes[:1]:
             if (port := service.port(dialled.port)) is not None:
-                found += self._registry.targets(service, port)
+                targets = self._registry.targets(service, port)
+                found += [dataclasses.replace(item, led=not service.headless) for item in targets]
             elif service.headless:
                 found += [
                     Target(workload=item.workload, address=item.address, port=dialled.port, labels=item.labels)

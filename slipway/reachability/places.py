@@ -6,18 +6,14 @@ import ipaddress
 INTERNET = "internet"  # a host outside that is only known by its name
 NOWHERE = ""  # not known at all
 
-_ANYTHING = "*"
-
 
 @functools.lru_cache(maxsize=100_000)
 def inside(place: str, block: str) -> bool | None:
-    """Return whether ``block`` (CIDR, ``*``, or a service tag of Azure) covers a place; None when that is not known.
+    """Return whether ``block`` (CIDR, or a service tag of Azure) covers a place; None when that is not known.
 
     ``place`` is an address, a CIDR block that the address lies in, :data:`INTERNET` or :data:`NOWHERE`. A host that
     is only known by name is taken for one of the internet: inside of ``0.0.0.0/0``, outside of private blocks.
     """
-    if block == _ANYTHING:
-        return True
     try:
         network = ipaddress.ip_network(block, strict=False)
     except ValueError:

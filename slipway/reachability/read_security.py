@@ -111,7 +111,9 @@ def _rule(fields: Fields) -> Rule:
 
 def _alternatives(fields: Fields, names: Mapping[str, str]) -> dict[str, Values]:
     found = {
-        name: Values(values=fields.texts(name), not_values=fields.texts(not_name)) for name, not_name in names.items()
+        name: Values(values=fields.texts(name), not_values=fields.texts(not_name))
+        for name, not_name in names.items()
+        if fields.has(name) or fields.has(not_name)
     }
     return {name: values for name, values in found.items() if values}
 

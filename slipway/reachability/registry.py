@@ -12,13 +12,23 @@ from slipway.reachability import injection
 from slipway.reachability.objects import Endpoint, Protocol, Service, ServicePort, Sidecar, Workload
 from slipway.reachability.world import World
 
+_OWN_TLS = "the port's own TLS (Sidecar ingress) is not modelled"
+# Source: istio 1.29.1 pilot/pkg/networking/core/listener_inbound.go, ToFilterChainMatch: port 0 matches every port,
+# as the chains for ports without a Service do; pkg/config/validation/validation.go,
+# validateSidecarIngressPortAndBind.
+_WITHOUT_NUMBER = (
+    "a Sidecar has an ingress listener without a port number, which admission refuses where istiod checks objects, "
+    "and for which Envoy refuses all inbound listeners where it does not"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One endpoint of a service: a workload of the world, or only an address; ``labels`` choose subsets.
 
     ``plain`` tells an endpoint that a ServiceEntry writes down without any sign of a proxy: clients speak no mutual
-    TLS to it by themselves, whoever is there.
+    TLS to it by themselves, whoever is there. ``account`` is the SPIFFE URI that istiod takes it to have.
+    ``led`` tells that the node leads there from a Service's address, so that a pod's way to itself leaves it first.
     """
 
     workload: int | None
@@ -26,14 +36,19 @@ class Target:
     port: int
     labels: Mapping[str, str] = field(compare=False)
     plain: bool = False
+    account: str = field(default="", compare=False)
+    led: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """What a workload's port is to its own proxy: ``protocols`` of the services that lead there, or UNDECLARED."""
+    """What a workload's port is to its own proxy: ``protocols`` of the services that lead there, or UNDECLARED.
+
+    ``doubt`` says why nothing can be said of it.
+    """
 
     protocols: tuple[Protocol, ...]
-    own_tls: bool = False
+    doubt: str = ""
 
 
 class Registry:
@@ -42,6 +57,7 @@ class Registry:
     def __init__(self, world: World) -> None:
         self._world = world
         self._targets: dict[tuple[str, str, bool, int], tuple[Target, ...]] = {}
+        self._names: dict[tuple[str, str, bool], frozenset[str]] = {}
 
     def targets(self, service: Service, port: ServicePort) -> tuple[Target, ...]:
         """Return the endpoints of one port of a service."""
@@ -52,6 +68,22 @@ class Registry:
             self._targets[key] = found
         return found
 
+    def names(self, service: Service) -> frozenset[str]:
+        """Return the names of which the certificate of a service's endpoint has to have one; none: any will do.
+
+        Source: istio 1.29.1 pilot/pkg/model/push_context.go, initServiceAccounts: the accounts of its endpoints,
+        whatever their ports, and the ``subjectAltNames`` of a ServiceEntry. Aliases of the trust domain add only
+        names that no certificate of the mesh has.
+        """
+        key = (service.hostname, service.namespace, service.kubernetes)
+        found = self._names.get(key)
+        if found is None:
+            targets = (target for port in service.ports for target in self.targets(service, port))
+            found = frozenset(target.account for target in targets if target.account)
+            found |= frozenset(service.subject_alt_names)
+            self._names[key] = found
+        return found
+
     def _selected(self, service: Service, port: ServicePort) -> tuple[Target, ...]:
         if not service.selector:
             return ()
@@ -60,8 +92,11 @@ class Registry:
             workload = self._world.workloads[index]
             number = target_port(workload, port)
             if number is not None:
-                address = workload.addresses[0] if workload.addresses else ""
-                found.append(Target(workload=index, address=address, port=number, labels=workload.labels))
+                address = next(iter(workload.addresses), "")
+                account = self._world.identity(workload)
+                found.append(
+                    Target(workload=index, address=address, port=number, labels=workload.labels, account=account)
+                )
         return tuple(found)
 
     def _written(self, service: Service, port: ServicePort) -> tuple[Target, ...]:
@@ -73,9 +108,23 @@ class Registry:
             if number is None:
                 continue
             index = self._world.workload_at.get(item.address)
-            plain = not service.kubernetes and not _has_proxy(item)
-            found.append(Target(workload=index, address=item.address, port=number, labels=item.labels, plain=plain))
+            found.append(
+                Target(
+                    workload=index,
+                    address=item.address,
+                    port=number,
+                    labels=item.labels,
+                    plain=not service.kubernetes and not _has_proxy(item),
+                    account=self._account(service, item, index),
+                )
+            )
         return tuple(found)
+
+    def _account(self, service: Service, item: Endpoint, index: int | None) -> str:
+        """Return the account of a written endpoint: of a slice that of the pod there, else what it says."""
+        if service.kubernetes:
+            return "" if index is None else self._world.identity(self._world.workloads[index])
+        return self._world.account(service.namespace, item.service_account) if item.service_account else ""
 
     @functools.cached_property
     def _ports(self) -> dict[int, dict[int, set[Protocol]]]:
@@ -96,9 +145,11 @@ class Registry:
         Source: istio 1.29.1 pilot/pkg/networking/core/listener_inbound.go, buildInboundChainConfigs.
         """
         if sidecar is not None and sidecar.ingress:
+            if not all(item.port for item in sidecar.ingress):
+                return Port(protocols=(), doubt=_WITHOUT_NUMBER)
             for item in sidecar.ingress:
                 if item.port == number:
-                    return Port(protocols=(item.protocol,), own_tls=item.own_tls)
+                    return Port(protocols=(item.protocol,), doubt=_OWN_TLS if item.own_tls else "")
             return Port(protocols=(Protocol.UNDECLARED,))
         found = self._ports.get(index, {}).get(number)
         if not found:
@@ -112,17 +163,6 @@ def _has_proxy(item: Endpoint) -> bool:
     Source: istio 1.29.1 pilot/pkg/serviceregistry/serviceentry/conversion.go, getTLSModeFromWorkloadEntry.
     """
     return item.labels.get(injection.TLS_MODE, "istio" if item.service_account else "disabled") == "istio"
-
-
-def leading_to(world: World, index: int, port: int) -> list[tuple[Service, ServicePort]]:
-    """Return the services, and their ports, that lead to a port of a workload."""
-    known = Registry(world)
-    return [
-        (service, item)
-        for service in world.services
-        for item in service.ports
-        if any((target.workload, target.port) == (index, port) for target in known.targets(service, item))
-    ]
 
 
 def target_port(workload: Workload, port: ServicePort) -> int | None:

@@ -14,6 +14,32 @@ from slipway.reachability.world import World
 _ANY = "*"
 
 
+class SecurityGroups:
+    """The security groups of one world's machines, as some callers meet them."""
+
+    def __init__(self, world: World, callers: Callers) -> None:
+        self._world = world
+        self._callers = callers
+        self._guarded = [
+            (1 << index, world.workloads[caller.workload].name)
+            for index, caller in enumerate(callers.list)
+            if caller.workload is not None
+            and world.workloads[caller.workload].machine
+            and world.workloads[caller.workload].name in world.nsg
+        ]
+
+    def out_of(self, place: str, port: int, mask: int) -> Iterable[tuple[str, int, Some]]:
+        """Return the machines among the callers of ``mask`` that have a group, and whether it lets them out."""
+        for alone, machine in self._guarded:
+            if mask & alone:
+                let_out = outbound(self._world, machine, place, port)
+                yield machine, alone, Some(must=alone if let_out else 0, may=0 if let_out is False else alone)
+
+    def into(self, machine: str, port: int, mask: int) -> Some:
+        """Return which callers of ``mask`` reach a TCP port of a machine."""
+        return inbound(self._world, machine, self._callers, port, mask)
+
+
 def inbound(world: World, machine: str, callers: Callers, port: int, mask: int) -> Some:
     """Return which callers of ``mask`` reach a TCP port of a machine."""
     rules = _rules(world, machine, Direction.INBOUND)
@@ -52,7 +78,7 @@ def _outwards(rules: Iterable[NsgRule], place: str, port: int) -> bool | None:
     for rule in rules:
         if not _covers(rule, port):
             continue
-        held = [places.inside(place, block) for block in rule.remote]
+        held = [block == _ANY or places.inside(place, block) for block in rule.remote]
         access = rule.access is Access.ALLOW
         if True in held:
             return access if doubtful <= {access} else None

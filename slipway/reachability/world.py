@@ -146,7 +146,11 @@ class World:
 
     def identity(self, item: Workload) -> str:
         """Return the SPIFFE URI in a workload's certificate."""
-        return f"spiffe://{self.mesh.trust_domain}/ns/{item.namespace}/sa/{item.service_account}"
+        return self.account(item.namespace, item.service_account)
+
+    def account(self, namespace: str, name: str) -> str:
+        """Return the SPIFFE URI of a ServiceAccount."""
+        return f"spiffe://{self.mesh.trust_domain}/ns/{namespace}/sa/{name}"
 
     def addressed(self, service: Service) -> bool:
         """Return whether proxies have listeners of a service's own address, so that others keep their ports."""

@@ -2,8 +2,11 @@
 
 import json
 import random
+import sys
 
-from benchmarks.judge import asking, cases, court, deciding, fleet, focus, herd, logs, sets, shrink
+import pytest
+
+from benchmarks.judge import agent, asking, cases, court, deciding, fleet, focus, herd, logs, sets, shrink
 from slipway import reachability
 
 LOT = cases.LOT
@@ -166,3 +169,59 @@ def test_a_proxys_log_names_the_policy_that_refused(tmp_path):
 
     assert logs.contradiction(trial("shut"), known) == ""
     assert "refused by ns[judge-0-b]-policy[shut]" in logs.contradiction(trial("other"), known)
+
+
+def _listener(mark: str, *, refused: str = "") -> dict:
+    policy = {"filter_chains": [{"policy": mark}]}
+    if not refused:
+        return {"name": "virtualInbound", "active_state": {"listener": policy}}
+    return {"name": "virtualInbound", "error_state": {"failed_configuration": policy, "details": refused}}
+
+
+def test_a_proxy_works_by_a_round_refuses_it_or_has_not_heard_of_it():
+    overlapping = "multiple filter chains with overlapping matching rules"
+    waiting = {"missing": "the listener does not show round-2", "refused": ""}
+    assert agent.listening([_listener("round-2")], "round-2") == {"missing": "", "refused": ""}
+    assert agent.listening([_listener("round-1")], "round-2") == waiting
+    old = [_listener("round-1"), _listener("round-1", refused=overlapping)]
+    assert agent.listening(old, "round-2") == waiting
+    refusing = [_listener("round-1"), _listener("round-2", refused=overlapping)]
+    assert agent.listening(refusing, "round-2") == {"missing": "", "refused": overlapping}
+
+
+def test_a_herd_tells_who_refuses_and_who_is_late():
+    answers = {"first/a": ("", ""), "second/b": ("", "no such chain"), "third/c": ("the listener", "")}
+    script = "import sys\nprint('ready', flush=True)\nfor _ in sys.stdin: print(sys.argv[1], flush=True)"
+    commands = {
+        place: [sys.executable, "-c", script, json.dumps({"missing": missing, "refused": refused})]
+        for place, (missing, refused) in answers.items()
+    }
+    with herd.started(commands) as found:
+        found.settle(["first/a"], "mark", timeout_s=5)
+        with pytest.raises(herd.UnsettledError) as refusing:
+            found.settle(["first/a", "second/b"], "mark", timeout_s=5)
+        with pytest.raises(herd.UnsettledError) as late:
+            found.settle(["first/a", "third/c"], "mark", timeout_s=0)
+    assert (refusing.value.told, refusing.value.late) == ({"second/b": "no such chain"}, False)
+    assert (list(late.value.told), late.value.late) == (["third/c"], True)
+
+
+def test_only_the_sets_whose_own_proxies_refuse_are_left_out():
+    second = sets.make(seeded(2), 2, fleet.Lot(number=1), cases.addresses() | _addresses_of(1))
+    kept, broken = court.without_broken([made(1), second], {f"{second.lot.namespaces[1]}/api": "refused"})
+    assert kept == [made(1)]
+    assert [(item.set, dict(item.told)) for item in broken] == [(second, {"judge-1-b/api": "refused"})]
+    assert court.without_broken([second], {"judge-plain/bare": "late"}) == ([second], [])
+
+
+def _addresses_of(lot: int) -> dict[str, str]:
+    return {item.place: f"10.61.1.{index}" for index, item in enumerate(fleet.Lot(number=lot).everyone)}
+
+
+def test_a_recorded_case_keeps_what_its_own_objects_explain():
+    rows = [
+        {"from": "judge-0-a/web", "to": "far.judge-plain.svc.cluster.local", "port": 80, "path": "/", "measured": end}
+        for end in ("app plaintext", 301)
+    ]
+    found = cases.reproduced({"objects": [], "requests": rows})
+    assert found == {"objects": [], "requests": rows[:1]}

@@ -1,10 +1,14 @@
 """The user-data of an environment's machines: the same on every platform but for where things are."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from policies.bundles import bundle as bundles
 from slipway.machines import arguments, user_data
 from slipway.mesh import azure_plan, model
+
+_NO_ARCHIVES: Mapping[str, str] = MappingProxyType({})
 
 
 def of(
@@ -15,11 +19,13 @@ def of(
     metadata: str,
     vault_url: str,
     package: arguments.SidecarPackage,
+    archives: Mapping[str, str] = _NO_ARCHIVES,
 ) -> dict[str, str]:
     """Return cloud-init's text by machine; ``metadata`` is the address of the instance metadata service.
 
-    ``folder`` is that of the environment's file: the teams' cloud-configs are given relative to it. Raises OSError
-    for one that is not there, and ValueError for one that is none.
+    ``archives`` are addresses of blob containers, by machines whose database's log is archived. ``folder`` is that of
+    the environment's file: the teams' cloud-configs are given relative to it. Raises OSError for one that is not
+    there, and ValueError for one that is none.
     """
 
     def text(machine: model.Machine) -> str:
@@ -36,7 +42,15 @@ def of(
             ),
             package=package,
             team_cloud_config=(folder / machine.cloud_config).read_text() if machine.cloud_config else "",
+            archive=_archive(archives.get(machine.name, ""), metadata=metadata),
         )
         return user_data.user_data(made)
 
     return {machine.name: text(machine) for machine in mesh.machines}
+
+
+def _archive(url: str, *, metadata: str) -> arguments.Archive | None:
+    if not url:
+        return None
+    resource = azure_plan.STORAGE_RESOURCE
+    return arguments.Archive(metadata_url=f"http://{metadata}", resource=resource, client_id="", url=url)

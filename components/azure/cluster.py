@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_azure_native import containerservice, managedidentity, monitor
+from pulumi_azure_native import containerservice, managedidentity
 
-from components.azure import kubeconfig, place
+from components.azure import kubeconfig, logs, place
 from components.azure.pools import Pools, PoolsArgs, profile
 from slipway.mesh import azure, azure_plan, model
 
@@ -213,13 +213,11 @@ class Cluster(pulumi.ComponentResource):
             )
 
     def _logs(self) -> None:
-        monitor.DiagnosticSetting(
+        logs.send(
             f"{self._args.name}-logs",
-            resource_uri=self.cluster.id,
-            name="logs",
-            workspace_id=self._args.workspace,
-            log_analytics_destination_type="Dedicated",
-            logs=[monitor.DiagnosticsLogSettingsArgs(category=item, enabled=True) for item in LOGS],
+            resource=self.cluster.id,
+            workspace=self._args.workspace,
+            categories=LOGS,
             opts=self._opts,
         )
 

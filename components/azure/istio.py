@@ -27,7 +27,9 @@ _GATEWAY_VALUES = {
 def charts_of(settings: azure.Azure) -> charts.Charts:
     """Return where Istio comes from in an environment on Azure."""
     return charts.Charts(
-        version=settings.istio,
+        location=settings.charts or charts.OFFICIAL_CHARTS,
+        version="" if settings.charts and "://" not in settings.charts else settings.istio,
+        hub=settings.hub or charts.OFFICIAL_HUB,
         tag=settings.istio,
         istiod_values=_ISTIOD_VALUES,
         gateway_values=_GATEWAY_VALUES,

@@ -25,7 +25,8 @@ class MachineArgs:
 
     ``nsg`` are the declaration's rules, ``names`` what the network's DNS answers with its address, ``user_data`` the
     text for cloud-init; ``subnet`` and ``network`` are ids, ``secret`` that of its secret in the key vault; ``keep``
-    protects its data disk; ``after`` must exist before its first boot.
+    protects its data disk; ``archive`` is the id of the blob container for its database's log, None where there is
+    none; ``after`` must exist before its first boot.
     """
 
     place: place.Place
@@ -38,6 +39,7 @@ class MachineArgs:
     network: pulumi.Input[str]
     secret: pulumi.Input[str]
     keep: bool
+    archive: pulumi.Input[str] | None = None
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -62,7 +64,7 @@ class Machine(pulumi.ComponentResource):
         self.register_outputs({"machine": self.machine.id})
 
     def _identity(self) -> managedidentity.UserAssignedIdentity:
-        """Return an identity that may read one secret, the machine's own, and nothing else."""
+        """Return an identity that may read one secret, the machine's own, and write one container, if it has one."""
         identity = managedidentity.UserAssignedIdentity(
             f"{self._name}-identity",
             resource_group_name=self._args.place.group,
@@ -80,6 +82,16 @@ class Machine(pulumi.ComponentResource):
             scope=self._args.secret,
             opts=self._opts,
         )
+        if self._args.archive is not None:
+            place.assign(
+                f"{self._name}-writes-its-log",
+                place=self._args.place,
+                role=place.Role.BLOB_CONTRIBUTOR,
+                principal=identity.principal_id,
+                kind=place.Principal.IDENTITY,
+                scope=self._args.archive,
+                opts=self._opts,
+            )
         return identity
 
     def _interface(self) -> network.NetworkInterface:

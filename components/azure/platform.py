@@ -9,6 +9,7 @@ from pulumi_azure_native import operationalinsights, resources
 
 from components import platform
 from components.azure import (
+    archive,
     backup,
     cluster,
     handover,
@@ -80,13 +81,15 @@ class AzurePlatform(pulumi.ComponentResource):
             ),
             opts=self._opts,
         )
+        self._workspace = self._create_workspace()
         self._cluster = self._create_cluster()
         self._vault = self._create_vault()
         self._backup = self._create_backup()
+        self._archive = self._create_archive()
         self.register_outputs({"group": group.name})
 
-    def _create_cluster(self) -> cluster.Cluster:
-        workspace = operationalinsights.Workspace(
+    def _create_workspace(self) -> operationalinsights.Workspace:
+        return operationalinsights.Workspace(
             "logs",
             resource_group_name=self._place.group,
             location=self._place.region,
@@ -96,6 +99,8 @@ class AzurePlatform(pulumi.ComponentResource):
             tags=self._place.tags,
             opts=self._opts,
         )
+
+    def _create_cluster(self) -> cluster.Cluster:
         return cluster.Cluster(
             "cluster",
             cluster.ClusterArgs(
@@ -104,7 +109,7 @@ class AzurePlatform(pulumi.ComponentResource):
                 settings=self._args.settings,
                 plan=self._args.plan,
                 subnets={name: subnet.id for name, subnet in self._network.subnets.items()},
-                workspace=workspace.id,
+                workspace=self._workspace.id,
                 # What another stack has in it would be lost with it, and that stack could not even be destroyed.
                 protect=self._args.settings.stacks is azure.Stacks.TWO,
             ),
@@ -119,6 +124,23 @@ class AzurePlatform(pulumi.ComponentResource):
         arguments = backup.BackupArgs(place=self._place, zones=self._args.settings.zones)
         return backup.Backup("backup", arguments, opts=self._opts)
 
+    def _create_archive(self) -> archive.Archive | None:
+        """Return the archive of databases' logs, where there is a database whose data is to be kept."""
+        kept = [item.name for item in self._args.machines if item.database is not None]
+        if not kept or not self._args.settings.keep_data:
+            return None
+        arguments = archive.ArchiveArgs(
+            place=self._place,
+            name=self._args.settings.archive,
+            machines=kept,
+            zones=self._args.settings.zones,
+            address=self._args.plan.archive,
+            subnet=self._network.subnets["endpoints"].id,
+            network=self._network.virtual_network.id,
+            workspace=self._workspace.id,
+        )
+        return archive.Archive("archive", arguments, opts=self._opts)
+
     def _create_vault(self) -> vault.Vault:
         return vault.Vault(
             "vault",
@@ -130,6 +152,7 @@ class AzurePlatform(pulumi.ComponentResource):
                 address=self._args.plan.vault,
                 subnet=self._network.subnets["endpoints"].id,
                 network=self._network.virtual_network.id,
+                workspace=self._workspace.id,
                 keep=self._args.settings.keep_data,
             ),
             opts=self._opts,
@@ -226,6 +249,7 @@ class AzurePlatform(pulumi.ComponentResource):
                 network=self._network.virtual_network.id,
                 secret=self._vault.secrets[args.machine.name].id,
                 keep=self._args.settings.keep_data,
+                archive=None if self._archive is None else self._archive.containers.get(args.machine.name),
                 after=args.after,
             ),
             opts=self._opts,

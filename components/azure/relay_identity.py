@@ -23,6 +23,14 @@ class RelayIdentityArgs:
     certificates: bool
 
 
+def _former_parent(opts: pulumi.ResourceOptions | None) -> pulumi.Output[str]:
+    """Return the URN of the component that the identity was a part of once: a stack of that time keeps it.
+
+    Made anew, it would have another principal, and the machines' tokens would wait for its rights.
+    """
+    return pulumi.create_urn("relay", "slipway:azure:Relay", parent=None if opts is None else opts.parent)
+
+
 class RelayIdentity(pulumi.ComponentResource):
     """The relay's identity in Azure with its rights; ``ready`` are the resources without which it can do nothing."""
 
@@ -31,7 +39,7 @@ class RelayIdentity(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RelayIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("slipway:azure:RelayIdentity", name, None, opts)
-        own = pulumi.ResourceOptions(parent=self)
+        own = pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(parent=_former_parent(opts))])
         identity = managedidentity.UserAssignedIdentity(
             f"{relay.NAME}-identity",
             resource_group_name=args.place.group,

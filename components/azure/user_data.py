@@ -22,5 +22,10 @@ def of(mesh: model.Mesh, bundle: bundles.Bundle, *, folder: Path) -> dict[str, s
         folder=folder,
         metadata=mesh.network.metadata,
         vault_url=azure_plan.vault_url(settings.vault),
+        archives={
+            item.name: azure_plan.archive_url(settings.archive, machine=item.name)
+            for item in mesh.machines
+            if azure_plan.archive_address(mesh, item)
+        },
         package=arguments.SidecarPackage(url=image.sidecar_url, sha256=image.sidecar_sha256),
     )

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import keyvault
 
-from components.azure import place, private_endpoint
+from components.azure import logs, place, private_endpoint
 from slipway.machines import arguments
 
 SOFT_DELETE_DAYS = (
     90  # Source: Azure documentation, key-vault/general/soft-delete-overview: the longest, and Azure's default
 )
+LOGS = ("AuditEvent",)  # Source: Azure documentation, key-vault/general/logging
 _ZONE = "privatelink.vaultcore.azure.net"  # Source: Azure documentation, private-link/private-endpoint-dns
 _PLACEHOLDER = "the relay in the cluster has not delivered a token yet"
 
@@ -20,7 +21,8 @@ _PLACEHOLDER = "the relay in the cluster has not delivered a token yet"
 class VaultArgs:
     """One key vault, reached at ``address`` in ``subnet`` only.
 
-    ``tenant`` is the Entra tenant whose identities it knows; ``machines`` are names; ``keep`` protects it, and makes
+    ``tenant`` is the Entra tenant whose identities it knows; ``workspace`` is the id of where it writes who asked for
+    what; ``machines`` are names; ``keep`` protects it, and makes
     Azure keep what was deleted: a vault without that protection is gone with everything in it.
     """
 
@@ -31,6 +33,7 @@ class VaultArgs:
     address: str
     subnet: pulumi.Input[str]
     network: pulumi.Input[str]
+    workspace: pulumi.Input[str]
     keep: bool
 
 
@@ -66,6 +69,13 @@ class Vault(pulumi.ComponentResource):
             ),
             tags=args.place.tags,
             opts=pulumi.ResourceOptions(parent=self, protect=args.keep),
+        )
+        logs.send(
+            "vault-logs",
+            resource=self.vault.id,
+            workspace=args.workspace,
+            categories=LOGS,
+            opts=pulumi.ResourceOptions(parent=self),
         )
         endpoint = private_endpoint.PrivateEndpoint(
             "vault-endpoint",

@@ -44,8 +44,7 @@ class Definitions(pulumi.ComponentResource):
             "istio-base",
             helm.ReleaseArgs(
                 name="istio-base",
-                chart=args.charts.reference("base"),
-                version=args.charts.version or None,
+                **args.charts.chart("base"),
                 namespace=NAMESPACE,
                 values={"defaultRevision": args.default_revision},
                 timeout=INSTALL_TIMEOUT_S,
@@ -85,8 +84,7 @@ class ControlPlane(pulumi.ComponentResource):
             f"istiod-{args.revision}",
             helm.ReleaseArgs(
                 name=f"istiod-{args.revision}",
-                chart=args.charts.reference("istiod"),
-                version=args.charts.version or None,
+                **args.charts.chart("istiod"),
                 namespace=NAMESPACE,
                 values=istiod_values(args),
                 timeout=INSTALL_TIMEOUT_S,

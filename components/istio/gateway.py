@@ -32,8 +32,7 @@ class Gateway(pulumi.ComponentResource):
             args.deployment.release,
             helm.ReleaseArgs(
                 name=args.deployment.release,
-                chart=args.charts.reference("gateway"),
-                version=args.charts.version or None,
+                **args.charts.chart("gateway"),
                 namespace=args.deployment.namespace,
                 values=gateway_values(args),
                 timeout=control_plane.INSTALL_TIMEOUT_S,

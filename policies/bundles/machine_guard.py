@@ -2,7 +2,7 @@
 
 from policies.bundles import dependencies, positions
 from slipway.manifests import guard
-from slipway.mesh import model
+from slipway.mesh import azure_plan, model
 
 
 def emit_guard(mesh: model.Mesh, machine: model.Machine) -> guard.GuardPolicy:
@@ -23,5 +23,6 @@ def emit_guard(mesh: model.Mesh, machine: model.Machine) -> guard.GuardPolicy:
         resolver=mesh.network.resolver,
         metadata=mesh.network.metadata,
         vault=mesh.network.vault,
+        archive=azure_plan.archive_address(mesh, machine),
         administration=() if ssh is None else (guard.Reach(cidr=ssh.source, ports=(ssh.port,)),),
     )

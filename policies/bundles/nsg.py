@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from policies.bundles import dependencies, positions
 from slipway.manifests import guard
 from slipway.manifests.nsg import Access, Direction, NsgRule, Protocol
-from slipway.mesh import model
+from slipway.mesh import azure_plan, model
 
 FIRST_PRIORITY = 100
 PRIORITY_STEP = 10
@@ -13,6 +13,7 @@ LAST_PRIORITY = 4096  # Source: Azure documentation, network-security-groups-ove
 DNS_PORT = 53
 METADATA_PORT = 80
 VAULT_PORT = 443
+ARCHIVE_PORT = 443
 _ANY = ("*",)
 
 _Flow = tuple[str, Protocol, tuple[str, ...], tuple[str, ...]]
@@ -84,6 +85,8 @@ def _outbound(mesh: model.Mesh, machine: model.Machine) -> list[_Flow]:
     ]
     if network.vault:
         found.append(("allow-vault", Protocol.TCP, (dependencies.host_network(network.vault),), (str(VAULT_PORT),)))
+    if archive := azure_plan.archive_address(mesh, machine):
+        found.append(("allow-archive", Protocol.TCP, (dependencies.host_network(archive),), (str(ARCHIVE_PORT),)))
     for reach in dependencies.mesh_reach(mesh, machine):
         name = f"allow-mesh-{reach.cidr.replace('/', '-')}"
         found.append((name, Protocol.TCP, (reach.cidr,), tuple(map(str, reach.ports)) or _ANY))

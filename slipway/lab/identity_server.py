@@ -25,9 +25,9 @@ import kubernetes.config
 
 from slipway.lab import instance as instances
 from slipway.lab import platform
+from slipway.mesh.azure_plan import VAULT_RESOURCE
 
 AUDIENCE = "istio-ca"
-VAULT_RESOURCE = "https://vault.azure.net"
 SECRET_SUFFIX = "-istio"  # noqa: S105 - a name
 ACCESS_TOKEN_LIFETIME_S = 3600
 SERVICE_ACCOUNT_TOKEN_LIFETIME_S = 3600

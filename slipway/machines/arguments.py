@@ -31,6 +31,19 @@ class TokenSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """Where a machine's database keeps its log: ``url`` is that of a blob container of its own.
+
+    ``metadata_url``, ``resource`` and ``client_id`` are as for :class:`TokenSource`.
+    """
+
+    metadata_url: str
+    resource: str
+    client_id: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SidecarPackage:
     """The Debian package `istio-sidecar`: ``url`` is ``https://`` or ``file:///``, ``sha256`` its digest in hex."""
 
@@ -45,7 +58,8 @@ class MachineArguments:
     ``services`` are those that run on the machine, as the declaration states them. ``control_plane`` is the IPv4
     address by which machines reach istiod; ``cluster`` equals istiod's cluster name, or it refuses the machine's
     token. ``token`` is None where the machine has no identity of its own: who onboards it brings one.
-    ``team_cloud_config`` is the text of the cloud-config that the machine's team wrote, or empty.
+    ``team_cloud_config`` is the text of the cloud-config that the machine's team wrote, or empty. ``archive`` is None
+    where the log of its database is not archived, or it has none.
     """
 
     machine: model.Machine
@@ -59,6 +73,7 @@ class MachineArguments:
     token: TokenSource | None
     package: SidecarPackage
     team_cloud_config: str
+    archive: Archive | None = None
 
     @property
     def data_folder(self) -> str:
@@ -87,6 +102,7 @@ def of(
     token: TokenSource | None,
     package: SidecarPackage,
     team_cloud_config: str,
+    archive: Archive | None = None,
 ) -> MachineArguments:
     """Return the arguments of one declared machine."""
     found = mesh.machine(machine)
@@ -102,4 +118,5 @@ def of(
         token=token,
         package=package,
         team_cloud_config=team_cloud_config,
+        archive=archive,
     )

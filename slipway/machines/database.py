@@ -8,9 +8,13 @@ Source: istio 1.29.1, pilot/pkg/networking/util/util.go `InboundPassthroughBindI
 from slipway.machines import guard
 from slipway.mesh import model
 
+# A segment is handed over after this time also when it is not full: what a disaster takes at most.
+ARCHIVE_MINUTES = 5
+_ARCHIVE = "/usr/bin/python3 -I /usr/local/lib/slipway/archive"
 
-def settings(machine: model.Machine) -> str:
-    """Return the additions to postgresql.conf.
+
+def settings(machine: model.Machine, *, archived: bool) -> str:
+    """Return the additions to postgresql.conf; ``archived`` says whether its log goes to an archive.
 
     The network's address, since inbound connections keep their destination; 127.0.0.1 for tools on the machine
     that ask whether the server is up: pg_hba lets nobody log in there.
@@ -20,8 +24,22 @@ def settings(machine: model.Machine) -> str:
             f"listen_addresses = '127.0.0.1,{machine.address}'",
             "hba_file = '/etc/slipway/pg_hba.conf'",
             "ssl = off  # the sidecars encrypt; the image's own certificate is nobody's",
+            *(_archiving() if archived else ()),
             "",
         )
+    )
+
+
+def _archiving() -> tuple[str, ...]:
+    """Return the settings by which every segment is archived, and found again in a recovery.
+
+    PostgreSQL keeps a segment until its command succeeds. Source: PostgreSQL documentation, "Write Ahead Log".
+    """
+    return (
+        "archive_mode = on",
+        f"archive_command = '{_ARCHIVE} put \"%p\" %f'",
+        f"archive_timeout = {ARCHIVE_MINUTES}min",
+        f"restore_command = '{_ARCHIVE} get %f \"%p\"'  # read in a recovery only",
     )
 
 

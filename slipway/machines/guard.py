@@ -91,8 +91,8 @@ def _outbound(policy: guard.GuardPolicy) -> tuple[str, ...]:
     ]
     if policy.resolver == WIRE_SERVER:
         lines.append(f"ip daddr {WIRE_SERVER} tcp dport {_numbers(WIRE_SERVER_PORTS)} meta skuid 0 accept")
-    if policy.vault:
-        lines.append(f"ip daddr {policy.vault} tcp dport 443 meta skuid 0 accept")
+    services = (policy.vault, policy.archive)
+    lines += [f"ip daddr {item} tcp dport 443 meta skuid 0 accept" for item in services if item]
     lines += [f"meta skuid {SIDECAR_USER} ip daddr {reach.cidr} {_tcp(reach.ports)} accept" for reach in policy.mesh]
     if policy.outbound is guard.Outbound.OPEN:
         lines.append("meta nfproto ipv4 accept")

@@ -77,7 +77,8 @@ def _uncaptured_ports(machine: arguments.MachineArguments) -> tuple[int, ...]:
 
 
 def _uncaptured_destinations(machine: arguments.MachineArguments) -> tuple[str, ...]:
-    found = (machine.guard.metadata, machine.guard.resolver, machine.guard.vault)
+    known = machine.guard
+    found = (known.metadata, known.resolver, known.vault, known.archive)
     return tuple(f"{address}/32" for address in found if address)
 
 

@@ -9,6 +9,7 @@ Source: Debian 12, cloud-init 22.4, systemd/cloud-init.service (`Before=sysinit.
 """
 
 import base64
+import dataclasses
 import hashlib
 import importlib.resources
 import json
@@ -29,6 +30,7 @@ ROOT_FILE = "/etc/certs/root-cert.pem"
 _END = "SLIPWAY_END"
 _LIBRARY = "/usr/local/lib/slipway"
 _UNITS = "/etc/systemd/system"
+_ARCHIVE_UNITS = ("slipway-archive.socket", "slipway-archive@.service")
 _TOKEN_UNITS = ("slipway-token.service", "slipway-token-refresh.service", "slipway-token-refresh.timer")
 
 
@@ -82,11 +84,17 @@ def files(machine: arguments.MachineArguments) -> tuple[File, ...]:
         ]
     if machine.machine.database is not None:
         found += [
-            File(path="/etc/slipway/postgresql.conf", content=database.settings(machine.machine)),
+            File(path="/etc/slipway/postgresql.conf", content=_postgresql(machine)),
             File(path="/etc/slipway/pg_hba.source", content=database.access(machine.machine.database)),
             File(path="/etc/slipway/roles.sql", content=database.roles(machine.machine.database)),
             File(path=f"{_UNITS}/postgresql@.service.d/10-slipway.conf", content=_text("postgresql-dropin.conf")),
             File(path=f"{_LIBRARY}/database", content=_text("database"), mode="0755"),
+        ]
+    if machine.archive is not None:
+        found += [
+            File(path="/etc/slipway/archive.json", content=_plain(machine.archive)),
+            *(File(path=f"{_UNITS}/{unit}", content=_text(unit)) for unit in _ARCHIVE_UNITS),
+            File(path=f"{_LIBRARY}/archive", content=_text("archive.py"), mode="0755"),
         ]
     return tuple(found)
 
@@ -141,6 +149,14 @@ def _mount_data(machine: arguments.MachineArguments) -> str:
 
 def _settings(machine: arguments.MachineArguments) -> str:
     return f"SIDECAR_URL='{machine.package.url}'\nSIDECAR_SHA256='{machine.package.sha256}'\n"
+
+
+def _postgresql(machine: arguments.MachineArguments) -> str:
+    return database.settings(machine.machine, archived=machine.archive is not None)
+
+
+def _plain(archive: arguments.Archive) -> str:
+    return json.dumps(dataclasses.asdict(archive), indent=2) + "\n"
 
 
 def _token_settings(source: arguments.TokenSource) -> str:

@@ -46,8 +46,9 @@ class GuardPolicy:
     ``DECLARED``: the control plane, called services, the egress gateway, the tracing service. ``resolver`` is the
     DNS server (port 53, UDP and TCP: the sidecar's user, since it answers the machine's own queries, and the
     system's resolver); ``metadata`` the platform's metadata endpoint (TCP 80) and ``vault`` the key vault's address
-    (TCP 443), both for the superuser alone; an empty ``vault`` means that there is none. ``administration`` is from
-    where SSH connections come in past the sidecar: blocks of sources with the port on which sshd listens.
+    (TCP 443), both for the superuser alone, as is ``archive``, the storage of its database's log (TCP 443); an empty
+    ``vault`` or ``archive`` means that there is none. ``administration`` is from where SSH connections come in past
+    the sidecar: blocks of sources with the port on which sshd listens.
     """
 
     machine: str
@@ -59,3 +60,4 @@ class GuardPolicy:
     metadata: str
     vault: str
     administration: tuple[Reach, ...] = ()
+    archive: str = ""

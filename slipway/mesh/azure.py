@@ -91,9 +91,11 @@ class Azure:
 
     ``kubernetes`` is a minor version, as ``1.34``; ``istio`` a full one; ``api_networks`` are those that reach the
     cluster's API from outside, none for a private one; ``admins`` are object ids of Entra groups; ``zones`` is empty
-    in a region without them; ``vault`` is the key vault's name; ``peers`` are networks that this one is connected to;
-    ``keep_data`` protects what cannot be made again; ``machines`` is None where there are none; ``stacks`` says how
-    many make it all; ``prices`` is a path of a list of prices, relative to the environment's file, or empty.
+    in a region without them; ``vault`` is the key vault's name, ``archive`` that of the storage account of
+    databases' logs; ``peers`` are networks that this one is connected to; ``keep_data`` protects what cannot be made
+    again; ``machines`` is None where there are none; ``stacks`` says how many make it all; ``prices`` is a path of a
+    list of prices, relative to the environment's file, or empty; ``charts`` and ``hub`` are where Istio's charts and
+    images come from, where not from its project (empty).
     """
 
     region: str
@@ -113,3 +115,6 @@ class Azure:
     machines: MachineImage | None
     stacks: Stacks = Stacks.ONE
     prices: str = ""
+    archive: str = ""
+    charts: str = ""
+    hub: str = ""

@@ -211,7 +211,9 @@ class _Checking:
 
     def names(self) -> None:
         """Names that belong to Microsoft, or that are no names of a machine."""
-        texts = ((self.azure.vault, self.stated.get("vault")), (self.mesh.name, None), (self.mesh.environment, None))
+        texts = [(self.azure.vault, self.stated.get("vault")), (self.mesh.name, None), (self.mesh.environment, None)]
+        if archive := self.stated.get("archive"):
+            texts.append((self.azure.archive, archive))
         for text, place in texts:
             low = text.lower()
             word = next((item for item in _RESERVED_INSIDE if item in low), None)
@@ -223,6 +225,9 @@ class _Checking:
             if name.isdigit():
                 sentence = f"{wording.quoted(name)} is only digits, and Azure takes no such name for a machine"
                 self._report(catalogue.AZURE_NAME, sentence, f"name it `vm-{name}`", place=found, found=name)
+            if "--" in name and found.get("database") is not None:
+                sentence = f"{wording.quoted(name)} becomes the name of a blob container, which takes no `--`"
+                self._report(catalogue.AZURE_NAME, sentence, "choose another name", place=found, found=name)
 
     def machines(self) -> None:
         """Needs of machines that the environment does not meet."""

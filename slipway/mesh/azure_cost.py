@@ -15,7 +15,7 @@ _TIERS = {
 LEFT_OUT = (
     "traffic through NAT gateways, load balancers and the private endpoint, between zones and to the internet",
     "ingestion of logs and metrics beyond what is free, and their retention",
-    "what backups take to store, and transactions of the key vault",
+    "what backups and archives take to store, and transactions of the key vault and of the archives",
     "nodes that an upgrade adds for its time",
 )
 _COMMA = "{:,.2f}"
@@ -85,11 +85,14 @@ def _cluster(settings: azure.Azure) -> Iterator[_Counted]:
 
 def _network(mesh: model.Mesh, settings: azure.Azure) -> Iterator[_Counted]:
     addresses = sum(2 ** (32 - length) for length in azure_plan.PUBLIC_PREFIXES.values())
-    zones = 1 + len({name for item in mesh.services if item.machines for name in item.names})
+    archives = int(any(azure_plan.archive_address(mesh, item) for item in mesh.machines))
+    zones = 1 + archives + len({name for item in mesh.services if item.machines for name in item.names})
     yield "NAT gateways", "natGateway", len(azure_plan.PUBLIC_PREFIXES), len(azure_plan.PUBLIC_PREFIXES)
     yield "public addresses of the NAT gateways", "publicPrefixAddress", addresses, addresses
     yield "internal load balancer, five rules", "loadBalancer", 1, 1
     yield "private endpoint of the key vault", "privateEndpoint", 1, 1
+    if archives:
+        yield "private endpoint of the databases' logs", "privateEndpoint", 1, 1
     own = 0 if settings.api_networks else 1
     yield "private DNS zones", "privateZone", zones + own, zones + own
 

@@ -128,6 +128,21 @@ AZURE = Record(
             doc="Istio's version, where the revision does not say it; default: the revision with dots",
         ),
         Field(
+            key="charts",
+            shape=Text(noun="where charts are", parse=azure_values.parse_charts, schema={"minLength": 1}),
+            doc="where Istio's charts `base`, `istiod` and `gateway` come from: `oci://HOST/PATH`, a repository "
+            "`https://HOST/PATH`, or a folder relative to `Pulumi.yaml`; default: the project's own registry",
+        ),
+        Field(
+            key="hub",
+            shape=Text(
+                noun="a registry of images",
+                parse=azure_values.parse_hub,
+                schema={"pattern": "^[a-z0-9.-]+(:[0-9]+)?/"},
+            ),
+            doc="where Istio's images come from, as `registry.example.com/istio`; default: docker.io/istio",
+        ),
+        Field(
             key="pods",
             shape=Choice(noun="a network of pods", values=tuple(item.value for item in azure.PodNetwork)),
             doc="`podSubnet`: machines reach pods; `overlay`: fewer addresses, no machines; default: podSubnet",
@@ -160,6 +175,14 @@ AZURE = Record(
             doc="the key vault's name, unique in all of Azure; default: made of mesh, environment and region",
         ),
         Field(
+            key="archive",
+            shape=Text(
+                noun="the name of a storage account", parse=azure_values.parse_archive, schema={"maxLength": 24}
+            ),
+            doc="the name of the storage account of databases' logs, unique in all of Azure; default: made of mesh, "
+            "environment and region",
+        ),
+        Field(
             key="peers",
             shape=ListOf(noun="a list of networks", item=CIDR),
             doc="networks that this one is connected to, so that none overlaps; default: none",
@@ -175,7 +198,8 @@ AZURE = Record(
         Field(
             key="keepData",
             shape=Flag(noun="keepData"),
-            doc="whether database disks, backups and the key vault survive `pulumi destroy`; default: true",
+            doc="whether databases are backed up and their logs archived, and disks, backups, archives and the key "
+            "vault survive `pulumi destroy`; default: true",
         ),
         Field(
             key="relayImage",

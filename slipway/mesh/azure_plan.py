@@ -23,6 +23,9 @@ POOL_LABEL = "slipway.dev/pool"  # of nodes, with their pool's name; of taints, 
 GATEWAYS = "gateways"  # the pool whose pods have the way out
 SYSTEM = "system"
 VAULT_RESOURCE = "https://vault.azure.net"  # Source: Azure documentation, key-vault/general/authentication
+# Source: Azure documentation, storage/blobs/authorize-access-azure-active-directory, "Resource ID"
+STORAGE_RESOURCE = "https://storage.azure.com"
+ARCHIVE_CHARACTERS = 24  # Source: Azure documentation, resource-name-rules, Microsoft.Storage: lower case and digits
 VAULT_CHARACTERS = 24  # Source: Azure documentation, resource-name-rules, Microsoft.KeyVault
 _DIGEST_CHARACTERS = 6
 
@@ -69,6 +72,7 @@ def derived(stated: Mapping[str, str]) -> dict[str, str]:
     parts = infrastructure(block)
     return {
         "vault": _address(parts.endpoints, 0),
+        "archive": _address(parts.endpoints, 1),
         "controlPlane": _address(parts.load_balancers, 0),
         "ingress": _address(parts.load_balancers, 1),
     }
@@ -88,10 +92,40 @@ def vault_name(*, mesh: str, environment: str, region: str) -> str:
 
     Somebody else's vault may bear it all the same: names of vaults are unique in all of Azure.
     """
-    digest = hashlib.sha256(f"{mesh}\x00{environment}\x00{region}".encode()).hexdigest()[:_DIGEST_CHARACTERS]
+    digest = _digest(mesh, environment, region)
     room = VAULT_CHARACTERS - len("kv--") - _DIGEST_CHARACTERS
     words = re.sub(r"-+", "-", f"{mesh}-{environment}")[:room].strip("-")
     return f"kv-{words}-{digest}"
+
+
+def archive_name(*, mesh: str, environment: str, region: str) -> str:
+    """Return a name for the storage of databases' logs: as :func:`vault_name`, of lower-case letters and digits."""
+    digest = _digest(mesh, environment, region)
+    words = re.sub(r"[^a-z0-9]", "", f"{mesh}{environment}".lower())[: ARCHIVE_CHARACTERS - len("wal") - len(digest)]
+    return f"wal{words}{digest}"
+
+
+def _digest(mesh: str, environment: str, region: str) -> str:
+    return hashlib.sha256(f"{mesh}\x00{environment}\x00{region}".encode()).hexdigest()[:_DIGEST_CHARACTERS]
+
+
+def archive_url(name: str, *, machine: str) -> str:
+    """Return the address of the blob container for the log of a machine's database, in the storage ``name``."""
+    return f"https://{name}.blob.core.windows.net/{container_name(machine)}"
+
+
+def container_name(machine: str) -> str:
+    """Return the name of the blob container for the log of a machine's database."""
+    return f"{machine}-log"
+
+
+def archive_address(mesh: model.Mesh, machine: model.Machine) -> str:
+    """Return where ``machine`` reaches the archive of its database's log; empty where it has none.
+
+    It has one where its database's data is to be kept.
+    """
+    is_kept = mesh.azure is not None and mesh.azure.keep_data and machine.database is not None
+    return mesh.network.archive if is_kept else ""
 
 
 def vault_url(name: str) -> str:

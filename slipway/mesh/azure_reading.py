@@ -46,6 +46,9 @@ def read_azure(
         relay_image=found.text_of("relayImage", azure_keys.RELAY_IMAGE),
         machines=_machines(found.get("machines")),
         prices=found.text_of("prices"),
+        archive=found.text_of("archive") or azure_plan.archive_name(mesh=mesh, environment=name, region=region),
+        charts=found.text_of("charts"),
+        hub=found.text_of("hub"),
         stacks=azure.Stacks(found.text_of("stacks", azure.Stacks.ONE.value)),
     )
 

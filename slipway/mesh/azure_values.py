@@ -20,6 +20,10 @@ _PACKAGE_URL = re.compile(r"(https://[^\s/?#]+|file:///)[!-~]*\.deb")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # Source: Azure documentation, azure-resource-manager/management/resource-name-rules, Microsoft.KeyVault vaults.
 _VAULT = re.compile(r"(?=.{3,24}$)[a-zA-Z](-?[a-zA-Z0-9])*")
+_CHARTS = re.compile(r"(oci|https)://[a-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._-]+)*/?|[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*")
+_HUB = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+")
+# Source: the same, Microsoft.Storage storageAccounts.
+_STORAGE = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER_IMAGE = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9._-]+|@sha256:[0-9a-f]{64})")
 
 
@@ -118,6 +122,14 @@ def parse_vault(text: str) -> str:
     raise Rejected(catalogue.AZURE_NAME, sentence, hint="begin with a letter; it is unique in all of Azure")
 
 
+def parse_archive(text: str) -> str:
+    """Return the name of a storage account; raises Rejected (MESH0803)."""
+    if _STORAGE.fullmatch(text):
+        return text
+    sentence = f"{wording.quoted(text)} is not a name for a storage account: 3 to 24 lower-case letters and digits"
+    raise Rejected(catalogue.AZURE_NAME, sentence, hint="it is unique in all of Azure")
+
+
 def parse_container_image(text: str) -> str:
     """Return a container image with its registry and a tag or digest; raises Rejected (MESH0801, MESH0807)."""
     if text.endswith(":latest"):
@@ -126,6 +138,25 @@ def parse_container_image(text: str) -> str:
     if _CONTAINER_IMAGE.fullmatch(text):
         return text
     raise _refused(text, "a container image with a version", "write it as `registry.example.com/python:3.12`")
+
+
+def parse_charts(text: str) -> str:
+    """Return where charts are: an OCI reference, a repository's address or a relative folder.
+
+    Raises Rejected (MESH0801). Without credentials: they would stand in the state, and Helm has its own for them.
+    """
+    if _CHARTS.fullmatch(text):
+        return text
+    sentence = "this is not a place of charts without credentials"
+    hint = "write `oci://registry.example.com/istio/charts`, `https://charts.example.com/istio` or `vendor/charts`"
+    raise Rejected(catalogue.AZURE_VALUE, sentence, hint=hint, found="")
+
+
+def parse_hub(text: str) -> str:
+    """Return a registry with a path, from which images are pulled; raises Rejected (MESH0801)."""
+    if _HUB.fullmatch(text):
+        return text
+    raise _refused(text, "a registry of images without a tag", "write it as `registry.example.com/istio`")
 
 
 def _refused(text: str, noun: str, hint: str) -> Rejected:

@@ -10,7 +10,7 @@ from slipway.mesh import azure_checks, model, outside, plain_callers
 from slipway.mesh.reading import Found
 
 _PLAN_NETWORKS = ("pods", "services", "nodes", "machines", "infrastructure")
-_PLAN_ADDRESSES = ("resolver", "metadata", "vault", "control_plane", "ingress")
+_PLAN_ADDRESSES = ("resolver", "metadata", "vault", "archive", "control_plane", "ingress")
 
 
 def check(mesh: model.Mesh, *, declared: Found, positions: Found, collector: Collector) -> None:

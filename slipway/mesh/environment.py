@@ -9,7 +9,7 @@ from slipway.mesh.reading import Found
 
 _PLAN_KEYS = {"control_plane": "controlPlane"}  # fields of Network whose key is spelt otherwise
 SSH_PORT = 22
-_DERIVED_ON_AZURE = {"vault", "controlPlane", "ingress"}  # from `infrastructure`
+_DERIVED_ON_AZURE = {"vault", "archive", "controlPlane", "ingress"}  # from `infrastructure`
 _OF_MACHINES = {"machines", "resolver", "metadata", "controlPlane"}
 
 
@@ -134,7 +134,7 @@ def read_network(
     if platform is model.PlatformKind.AZURE:
         values = azure_plan.derived(values) | values
     keys = {item.name: _PLAN_KEYS.get(item.name, item.name) for item in dataclasses.fields(model.Network)}
-    optional = _DERIVED_ON_AZURE if platform is model.PlatformKind.AZURE else {"vault", "infrastructure"}
+    optional = _DERIVED_ON_AZURE if platform is model.PlatformKind.AZURE else {"vault", "archive", "infrastructure"}
     if platform is model.PlatformKind.EXISTING:
         optional |= set() if environment.entries("machines") else _OF_MACHINES
         optional |= set() if has_ingress else {"ingress"}

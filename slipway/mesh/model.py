@@ -367,7 +367,7 @@ class Network:
     as machines see it; ``metadata`` the platform's metadata endpoint; ``vault`` the address of the key vault from
     which machines take their token (empty: none); ``control_plane`` the internal load balancer address by which
     machines reach istiod; ``ingress`` the ingress gateway's address; ``infrastructure`` the platform's own subnets
-    (empty: none that is known).
+    (empty: none that is known); ``archive`` the address of the storage to which databases' logs go (empty: none).
     """
 
     pods: str
@@ -380,6 +380,7 @@ class Network:
     control_plane: str
     ingress: str
     infrastructure: str = ""
+    archive: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ _PORTS = {model.ExternalProtocol.TLS: 443, model.ExternalProtocol.HTTP: 80}
 _TLS_PORT = 443
 _WILDCARD = "*."
 _NETWORKS = ("pods", "services", "nodes", "machines")
-_ADDRESSES = ("resolver", "metadata", "vault", "control_plane", "ingress")
+_ADDRESSES = ("resolver", "metadata", "vault", "archive", "control_plane", "ingress")
 _NOBODY = ipaddress.IPv4Network("0.0.0.0/8")  # Source: RFC 6890, 2.2.2, "This host on this network"
 
 

@@ -167,6 +167,11 @@ def endpoint(name: str, **inputs: Any) -> Made:
     return network("PrivateEndpoint", name, subnet={"id": subnet_id("app")}, **inputs)
 
 
+def blobs(kind: str, name: str, **inputs: Any) -> Made:
+    """Return a part of the storage account."""
+    return Made(f"storage:{kind}", name, {**_IN_GROUP, "accountName": "stlogs", **inputs})
+
+
 def fronted(kind: str, name: str) -> Made:
     """Return a Bastion or firewall that stands in a subnet of the wrong name."""
     place = {"name": "main", "subnet": {"id": subnet_id("app")}}
@@ -204,6 +209,8 @@ WAVES = (
             **_IN_GROUP, "privateZoneName": "mesh.internal", "location": "global"}),
         Made("storage:StorageAccount", "stshop", {
             **_IN_GROUP, "accountName": "stshop", "kind": "StorageV2", "sku": {"name": "Standard_ZRS"}}),
+        Made("storage:StorageAccount", "stlogs", {
+            **_IN_GROUP, "accountName": "stlogs", "kind": "StorageV2", "sku": {"name": "Standard_ZRS"}}),
         Made("recoveryservices:Vault", "rsv-shop", {**_IN_GROUP, "vaultName": "rsv-shop"}),
     ),
     (
@@ -218,8 +225,12 @@ WAVES = (
         setting("to-log", workspaceId=LOG, logs=[{"enabled": True, "categoryGroup": "allLogs"}]),
         SECRET,
         lock("keep", rid("Microsoft.Storage/storageAccounts", "stshop")),
+        blobs("BlobContainer", "kept-log", containerName="kept-log"),
+        blobs("BlobContainer", "free-log", containerName="free-log"),
     ),
-    (card("nic-db", address="10.0.1.10"), card("nic-free"), assignment("nodes-network"),
+    (blobs("BlobContainerImmutabilityPolicy", "kept-log-policy", containerName="kept-log",
+           immutabilityPolicyName="default", immutabilityPeriodSinceCreationInDays=30),
+     card("nic-db", address="10.0.1.10"), card("nic-free"), assignment("nodes-network"),
      *(cluster(name) for name in ("aks", "aks-back", "aks-ahead"))),
     (
         machine("vm-db", "nic-db", storageProfile={

@@ -31,6 +31,11 @@ def _disks(times: int) -> dict:
     return {"osDisk": {"createOption": "FromImage"}, "dataDisks": [item] * times}
 
 
+def _lifecycle(rules: list) -> Made:
+    name = f"b-lifecycle-{len(rules)}-{len(str(rules))}"
+    return example.blobs("ManagementPolicy", name, managementPolicyName="default", policy={"rules": rules})
+
+
 def _window(name: str, hours: int) -> Made:
     schedule = {"weekly": {"dayOfWeek": "Sunday", "intervalWeeks": 1}}
     window = {"durationHours": hours, "startTime": "02:00", "schedule": schedule}
@@ -175,6 +180,17 @@ _OPERATIONS = (
     Refused("a hierarchical namespace needs kind StorageV2", Made("storage:StorageAccount", "bflat", {
         "resourceGroupName": GROUP, "accountName": "bflat", "kind": "Storage", "isHnsEnabled": True,
         "sku": {"name": "Standard_LRS"}})),
+    Refused("`immutabilityPeriodSinceCreationInDays` is 1 to", example.blobs(
+        "BlobContainerImmutabilityPolicy", "b-period", containerName="free-log", immutabilityPolicyName="default",
+        immutabilityPeriodSinceCreationInDays=0)),
+    Refused("`policy.rules` needs a rule", _lifecycle([])),
+    Refused("needs `filters.blobTypes`", _lifecycle([{"name": "old", "type": "Lifecycle", "definition": {
+        "actions": {"baseBlob": {"delete": {"daysAfterCreationGreaterThan": 35}}}, "filters": {"blobTypes": []}}}])),
+    Refused("needs an action", _lifecycle([{"name": "old", "type": "Lifecycle", "definition": {
+        "actions": {}, "filters": {"blobTypes": ["blockBlob"]}}}])),
+    Refused("`deleteRetentionPolicy.days` is 1 to 365", example.blobs(
+        "BlobServiceProperties", "b-days-of-blobs", blobServicesName="default",
+        deleteRetentionPolicy={"enabled": True, "days": 400})),
 )  # fmt: skip
 CREATES = (*_MANAGER, *_ADDRESSES, *_PERIMETER, *_COMPUTE, *_CONTAINERS, *_PROTECTION, *_OPERATIONS)
 
@@ -202,6 +218,7 @@ DELETES = (
     Refused("InUseSubnetCannotBeDeleted", network("VirtualNetwork", "vnet")),
     Refused("delete its nested resources first", Made("privatedns:PrivateZone", "mesh.internal", {
         "resourceGroupName": GROUP, "privateZoneName": "mesh.internal"})),
+    Refused("ContainerImmutableDueToPolicy", example.blobs("BlobContainer", "kept-log", containerName="kept-log")),
     Refused("at least one system node pool", Made("containerservice:AgentPool", "system", {
         "resourceGroupName": GROUP, "resourceName": "aks", "agentPoolName": "system"})),
 )  # fmt: skip

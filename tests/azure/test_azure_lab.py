@@ -3,25 +3,18 @@
 The tests are steps of one story and run in their order: up, requests, a change, nothing to do, destroy.
 """
 
-import os
-from types import SimpleNamespace
+import gzip
+import shlex
+import time
 
 import azure_lab
-import projects
 import pytest
-from standin import arm, process
 
-from slipway.cli import grounds
 from slipway.lab.machines import api
-from slipway.mesh import loader
-from slipway.rollout import injection, samples, telling
-from slipway.rollout import verify as rollout_verify
-from slipway.rollout.checks import check
-from slipway.world import files, kubernetes
 
 pytestmark = [pytest.mark.lab, pytest.mark.engine, pytest.mark.long]
-CONNECTED_S = 60
-UNDISTURBED = frozenset(check.Group) - {check.Group.OUTAGE, check.Group.BOOT}
+DATABASE = "db-vm"
+SEGMENT_BYTES = 16 * 1024 * 1024
 ASK_FOR_SECRETS = """
 import json, sys, urllib.error, urllib.request
 metadata = "http://169.254.169.254/metadata/identity/oauth2/token"
@@ -38,54 +31,69 @@ for method, name in (("GET", "billing-vm-istio"), ("PUT", "billing-vm-istio"), (
     except urllib.error.HTTPError as error:
         print(method, name, error.code)
 """
+# As a backup's snapshot: everything on the disk at one instant, in the middle of whatever happens.
+SNAPSHOT = """
+set -eu
+data=$(runuser -u postgres -- psql -Atc 'show data_directory')
+fsfreeze --freeze /var/lib/postgresql
+trap 'fsfreeze --unfreeze /var/lib/postgresql' EXIT
+cp --archive "$data" /var/tmp/restored
+"""
+# Another server on what was restored; what came after the snapshot it asks of the archive.
+RESTORE = """
+set -eu
+cd /var/tmp
+rm -f restored/postmaster.pid
+install -o postgres -g postgres /dev/null restored/recovery.signal
+version=$(cat restored/PG_VERSION)
+options="-c config_file=/etc/postgresql/$version/main/postgresql.conf -c data_directory=/var/tmp/restored"
+options="$options -c external_pid_file= -c listen_addresses= -c port=5499 -c unix_socket_directories=/var/tmp"
+runuser -u postgres -- "/usr/lib/postgresql/$version/bin/pg_ctl" --pgdata=restored --log=/var/tmp/restored.log \\
+    --options="$options -c archive_mode=off" --wait --timeout=100 start > /dev/null || { cat restored.log; exit 1; }
+for step in $(seq 300); do
+    [ "$(runuser -u postgres -- psql -h /var/tmp -p 5499 -Atc 'select pg_is_in_recovery()')" = f ] && break
+    sleep 0.2
+done
+runuser -u postgres -- psql -h /var/tmp -p 5499 -Atc 'select what from kept order by 1'
+runuser -u postgres -- "/usr/lib/postgresql/$version/bin/pg_ctl" --pgdata=restored --mode=immediate stop > /dev/null
+"""
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     """The environment `dev`, up, with the teams' workloads restarted into the mesh."""
-    if os.geteuid() != 0:
-        pytest.fail("lab tests need root; run `make test` as root, or deselect them with -m 'not lab'")
-    root = tmp_path_factory.mktemp("shop")
-    with (
-        azure_lab.up() as instance,
-        process.running(root / "azure", kubeconfig=instance.kubeconfig, lab=instance.name) as azure,
-    ):
-        project = projects.make(root, "shop", azure, stack="dev", mesh="true")
-        stacks = project.folder / "stacks"
-        (stacks / "dev.yaml").write_text(azure_lab.environment(instance))
-        sources = files.read_sources(stacks, "dev")
-        mesh = loader.load(sources.mesh, sources.environment, environment_name="dev")
-        cluster = kubernetes.Cluster(instance.kubeconfig)
-        with azure_lab.data_plane(instance, azure, vault=mesh.azure.vault):
-            succeed(project, "up", "--yes", "--skip-preview")
-            list(injection.restart_outside_mesh(cluster, mesh))
-            yield SimpleNamespace(project=project, mesh=mesh, instance=instance, azure=azure, cluster=cluster)
+    with azure_lab.shop(tmp_path_factory.mktemp("shop"), stack="dev") as found:
+        found.run("up", "--yes", "--skip-preview")
+        found.join()
+        yield found
 
 
-def succeed(project, *arguments):
-    done = project.run(*arguments)
-    assert done.returncode == 0, done.stdout[-9000:]
-    return done.stdout
+def sql(shop, text):
+    return shop.shell(DATABASE, f"runuser -u postgres -- psql --no-psqlrc -Atqc {shlex.quote(text)}").strip()
 
 
-def shell(shop, machine, script):
-    return api.execute(shop.instance, machine, ["/bin/sh", "-c", script], timeout_s=60).stdout
+def write(shop, what):
+    """Write a line into the database, end the segment that it is in, and return the segment's name."""
+    sql(shop, f"insert into kept values ('{what}')")  # noqa: S608 - the test's own words
+    return sql(shop, "select pg_walfile_name(pg_switch_wal())")
+
+
+def archived(shop, segment):
+    """Return the file of a segment in the archive, which may not be there yet."""
+    system = sql(shop, "select system_identifier from pg_control_system()")
+    return shop.plane.blobs / shop.mesh.azure.archive / f"{DATABASE}-log" / system / f"{segment}.gz"
+
+
+def wait(condition, *, seconds=90):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.5)
 
 
 def test_declared_calls_work_and_no_others(shop):
     """Machines with their sidecars, the database over mutual TLS to its callers only, outside hosts, the ingress."""
-    for machine in shop.mesh.machines:
-        api.ready(shop.instance, machine.name, level=api.Level.CONNECTED, timeout_s=CONNECTED_S)
-    path = shop.project.folder / "stacks/probes.yaml"
-    report = rollout_verify.Verification(
-        shop.mesh,
-        known=samples.load(path.read_bytes(), file=str(path), mesh=shop.mesh),
-        cluster=shop.cluster,
-        place=grounds.of_lab(shop.instance),
-        options=rollout_verify.Options(groups=UNDISTURBED),
-        progress=print,
-    ).run()
-    assert report.passed, telling.to_text(report, width=200)
+    assert shop.verified() == ""
 
 
 def test_a_machine_reads_its_own_secret_and_nothing_else(shop):
@@ -95,38 +103,58 @@ def test_a_machine_reads_its_own_secret_and_nothing_else(shop):
 
 
 def test_the_database_lives_on_its_data_disk(shop):
-    assert shell(shop, "db-vm", "findmnt --noheadings --output FSTYPE /var/lib/postgresql") == "ext4\n"
-    assert "/var/lib/postgresql" in shell(shop, "db-vm", "runuser -u postgres -- psql -Atc 'show data_directory'")
+    assert shop.shell(DATABASE, "findmnt --noheadings --output FSTYPE /var/lib/postgresql") == "ext4\n"
+    assert "/var/lib/postgresql" in sql(shop, "show data_directory")
+
+
+def test_the_databases_log_is_archived_by_the_machines_identity_and_not_by_the_database(shop):
+    sql(shop, "create table kept (what text)")
+    segment = write(shop, "1 before the snapshot")
+    wait(archived(shop, segment).exists)
+    assert len(gzip.decompress(archived(shop, segment).read_bytes())) == SEGMENT_BYTES
+    ask = "curl --silent --max-time 3 -H Metadata:true http://169.254.169.254/metadata/identity/oauth2/token"
+    assert shop.shell(DATABASE, f"runuser -u postgres -- {ask} || echo refused") == "refused\n"
+
+
+def test_while_the_archive_is_away_nothing_of_the_log_is_lost_and_the_database_says_so(shop):
+    shop.shell(DATABASE, SNAPSHOT)
+    after = write(shop, "2 after the snapshot")
+    wait(archived(shop, after).exists)
+    shop.plane.tell(storage="away")
+    segment = write(shop, "3 while the archive was away")
+    wait(lambda: sql(shop, "select last_failed_wal from pg_stat_archiver") == segment)
+    data = sql(shop, "show data_directory")
+    assert shop.shell(DATABASE, f"ls {data}/pg_wal/{segment} {data}/pg_wal/archive_status/{segment}.ready")
+    assert "503 ServerBusy" in shop.shell(DATABASE, "journalctl --priority=err --unit='slipway-archive@*' --no-pager")
+    assert not archived(shop, segment).exists()
+    shop.plane.tell(storage="back")
+    wait(archived(shop, segment).exists)
+    wait(lambda: sql(shop, "select last_archived_wal from pg_stat_archiver") >= segment)
+
+
+def test_a_restored_backup_goes_on_to_the_last_archived_segment(shop):
+    assert shop.shell(DATABASE, RESTORE, timeout_s=180).splitlines() == [
+        "1 before the snapshot",
+        "2 after the snapshot",
+        "3 while the archive was away",
+    ]
 
 
 def test_other_user_data_is_applied_in_place(shop):
     team = shop.project.folder / "examples/shop/machines/billing-vm.yaml"
     team.write_text(team.read_text() + "  - [touch, /var/lib/changed]\n")
-    booted = shell(shop, "billing-vm", "cat /proc/1/stat")
-    succeed(shop.project, "up", "--yes", "--skip-preview")
-    assert shell(shop, "billing-vm", "ls /var/lib/changed") == "/var/lib/changed\n"
-    assert shell(shop, "billing-vm", "cat /proc/1/stat").split()[21] == booted.split()[21], "it did not boot anew"
+    booted = shop.shell("billing-vm", "cat /proc/1/stat")
+    shop.run("up", "--yes", "--skip-preview")
+    assert shop.shell("billing-vm", "ls /var/lib/changed") == "/var/lib/changed\n"
+    assert shop.shell("billing-vm", "cat /proc/1/stat").split()[21] == booted.split()[21], "it did not boot anew"
 
 
 def test_a_second_up_changes_nothing(shop):
-    succeed(shop.project, "up", "--yes", "--skip-preview", "--expect-no-changes")
+    shop.run("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
 def test_a_destroy_leaves_only_what_is_protected(shop):
-    succeed(shop.project, "destroy", "--yes", "--skip-preview", "--exclude-protected")
+    shop.run("destroy", "--yes", "--skip-preview", "--exclude-protected")
     assert api.names(shop.instance) == ()
-    kinds = {arm.type_of(item["id"]) for item in shop.azure.records().values()}
-    assert kinds == {
-        "Microsoft.Authorization/locks",
-        "Microsoft.Compute/disks",
-        "Microsoft.KeyVault/vaults",
-        "Microsoft.KeyVault/vaults/secrets",
-        "Microsoft.ManagedIdentity/userAssignedIdentities",
-        "Microsoft.RecoveryServices/vaults",
-        "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems",
-        "Microsoft.RecoveryServices/vaults/backupPolicies",
-        "Microsoft.Resources/resourceGroups",
-    }
-    for kind in ("Gateway", "AuthorizationPolicy", "ServiceEntry", "WorkloadEntry"):
-        api_version = "security.istio.io/v1" if kind == "AuthorizationPolicy" else "networking.istio.io/v1"
-        assert shop.cluster.list(kubernetes.Kind(api_version=api_version, kind=kind)) == []
+    assert shop.kinds() == azure_lab.PROTECTED
+    assert shop.is_free_of_istio()

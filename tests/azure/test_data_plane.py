@@ -39,7 +39,9 @@ def azure(tmp_path):
     create(operations, credential._replace(inputs={**credential.inputs, "issuer": issuer}))
     # Any text passes for the token of the ServiceAccount that it names, where the audience is Azure's.
     plane = data_plane.DataPlane(
-        tmp_path / "cloud.json", account=lambda token, audience: token * audience.startswith("api://")
+        tmp_path / "cloud.json",
+        account=lambda token, audience: token * audience.startswith("api://"),
+        blobs=tmp_path / "blobs",
     )
     ids = protection.identity(known.get(IDENTITY))
     return SimpleNamespace(plane=plane, operations=operations, ids=ids)
@@ -126,3 +128,43 @@ def test_a_login_needs_a_trusted_account(azure, change, status):
         "scope": f"{data_plane.VAULT_RESOURCE}/.default",
     }
     assert azure.plane.login(path=LOGIN, form={**form, **change}).status == status
+
+
+def storage_token(azure):
+    asked = METADATA.replace(data_plane.VAULT_RESOURCE, data_plane.STORAGE_RESOURCE)
+    return azure.plane.metadata(address=ADDRESS, path=asked, marked=True).body["access_token"]
+
+
+def ask_storage(azure, method="PUT", path="/kept-log/7/A.gz", token=None, body=b"", **headers: str):
+    plain = {"x-ms-version": "2023-11-03", "x-ms-date": "now", "x-ms-blob-type": "BlockBlob"}
+    known = {**plain, "authorization": f"Bearer {token or storage_token(azure)}", **headers}
+    host = "stlogs.blob.core.windows.net"
+    return azure.plane.blob(host=host, method=method, path=path, headers=known, body=body)
+
+
+def test_a_machine_writes_blobs_of_the_container_that_its_role_is_for_and_no_other(azure):
+    container = example.rid("Microsoft.Storage/storageAccounts", "stlogs", "blobServices/default/containers/kept-log")
+    assert ask_storage(azure).status == 403
+    grant(azure, data_plane.BLOB_CONTRIBUTOR, container)
+    assert ask_storage(azure, body=b"one").status == 201
+    assert ask_storage(azure, "GET").body == b"one"
+    assert ask_storage(azure, "HEAD").body == b""
+    assert ask_storage(azure, path="/free-log/7/A.gz").status == 403
+    assert ask_storage(azure, path="/nothing/7/A.gz").headers["x-ms-error-code"] == "ContainerNotFound"
+    vaults = azure.plane.metadata(address=ADDRESS, path=METADATA, marked=True).body["access_token"]
+    assert ask_storage(azure, token=vaults).status == 401
+
+
+def test_a_blob_is_whole_and_is_never_overwritten(azure):
+    grant(azure, data_plane.BLOB_CONTRIBUTOR, arm.ROOT)
+    assert ask_storage(azure, body=b"one", **{"content-md5": "AAAA"}).headers["x-ms-error-code"] == "Md5Mismatch"
+    assert ask_storage(azure, "GET").headers["x-ms-error-code"] == "BlobNotFound"
+    assert ask_storage(azure, body=b"one").status == 201
+    again = ask_storage(azure, body=b"two", **{"if-none-match": "*"})
+    assert (again.status, again.headers["x-ms-error-code"]) == (409, "BlobAlreadyExists")
+    assert ask_storage(azure, body=b"two").headers["x-ms-error-code"] == "BlobImmutableDueToPolicy"
+    assert ask_storage(azure, path="/kept-log/../../../out").status in {400, 404}
+    azure.plane.away(is_away=True)
+    assert ask_storage(azure, "GET").status == 503
+    azure.plane.away(is_away=False)
+    assert ask_storage(azure, "GET").body == b"one"

@@ -8,10 +8,11 @@ from slipway.mesh import azure_plan
 
 pytestmark = pytest.mark.engine
 VAULT = azure_plan.vault_name(mesh="shop", environment="dev", region="westeurope")
+ARCHIVE = azure_plan.archive_name(mesh="shop", environment="dev", region="westeurope")
 # What holds data or names, and what it stands on: the key vault knows its tenant from the cluster's identity.
 KEPT = {
     VAULT, "billing-vm-istio", "db-vm-istio", "db-vm-data", "db-vm-data-lock", "backups", "databases", "db-vm-backup",
-    "shop-dev", "shop-dev-identity",
+    "shop-dev", "shop-dev-identity", ARCHIVE, "archive-blobs", "archive-lifecycle", "db-vm-log", "db-vm-log-kept",
 }  # fmt: skip
 
 

@@ -33,7 +33,15 @@ def guarded(**changes: Any):
     return dataclasses.replace(GUARD, **changes)
 
 
-def made(name="billing-vm", *, team=TEAM, guard_policy=GUARD):
+ARCHIVE = arguments.Archive(
+    metadata_url="http://169.254.169.254",
+    resource="https://storage.azure.com",
+    client_id="",
+    url="https://walshop.blob.core.windows.net/db-vm-log",
+)
+
+
+def made(name="billing-vm", *, team=TEAM, guard_policy=GUARD, archive=None):
     return arguments.of(
         bundle_example.example(),
         machine=name,
@@ -41,4 +49,5 @@ def made(name="billing-vm", *, team=TEAM, guard_policy=GUARD):
         token=TOKEN,
         package=PACKAGE,
         team_cloud_config=team,
+        archive=archive,
     )

@@ -10,7 +10,8 @@ import azure_types
 import pulumi
 import pytest
 
-from components.azure import handover, user_data
+from components.azure import handover, istio, user_data
+from components.istio import charts
 from policies.bundles import compiler
 from slipway.diagnostics import DiagnosticsError
 from slipway.mesh import stack_parts
@@ -180,3 +181,13 @@ def test_an_environment_of_one_stack_has_no_platforms_stack(mesh):
     with pytest.raises(DiagnosticsError) as raised:
         stack_parts.part_of("dev-platform", azure_example.load())
     assert "is one stack" in str(raised.value.diagnostics[0].sentence)
+
+
+def test_istio_comes_from_where_the_declaration_says():
+    assert istio.charts_of(prod().azure).location == charts.OFFICIAL_CHARTS
+    region = "  region: westeurope\n"
+    own = prod(**{region: f"{region}  charts: vendor/charts\n  hub: r.example.com/i\n"})
+    found = istio.charts_of(own.azure)
+    assert (found.location, found.version, found.hub, found.tag) == ("vendor/charts", "", "r.example.com/i", "1.29.1")
+    mirrored = prod(**{region: f"{region}  charts: oci://r.example.com/charts\n"})
+    assert istio.charts_of(mirrored.azure).version == "1.29.1"

@@ -111,3 +111,17 @@ def test_the_environment_keeps_what_the_next_preview_compares(graph, compiled):
 def test_a_declared_namespace_is_never_deleted(graph):
     assert graph.requests["Namespace/back-office"].retainOnDelete
     assert not graph.requests["Namespace/istio-egress"].retainOnDelete
+
+
+@pytest.mark.parametrize(
+    ("location", "version", "found"),
+    [
+        ("oci://registry.example.com/istio/", "1.29.1", ("oci://registry.example.com/istio/base", "1.29.1", "")),
+        ("https://charts.example.com/istio", "1.29.1", ("base", "1.29.1", "https://charts.example.com/istio")),
+        ("vendor/charts", "", ("vendor/charts/base", None, "")),
+    ],
+)
+def test_a_chart_comes_from_a_registry_a_repository_or_a_folder(location, version, found):
+    arguments = charts.Charts(location=location, version=version, tag="1.29.1").chart("base")
+    repository = arguments.get("repository_opts")
+    assert (arguments["chart"], arguments["version"], repository.repo if repository else "") == found

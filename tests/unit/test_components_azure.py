@@ -25,6 +25,10 @@ WITHOUT_TAGS = {
     "network:PrivateDnsZoneGroup",
     "network:Subnet",
     "privatedns:PrivateRecordSet",
+    "storage:BlobContainer",
+    "storage:BlobContainerImmutabilityPolicy",
+    "storage:BlobServiceProperties",
+    "storage:ManagementPolicy",
 }
 # Parts of a backup vault: the SDK has the argument, and Azure's answer holds none.
 # Source: Azure REST reference, backup/protected-items and protection-policies, "Sample response".
@@ -116,6 +120,58 @@ def key_vault(graph):
     return one(graph, "keyvault:Vault")
 
 
+def archive_name():
+    return azure_plan.archive_name(mesh="shop", environment="dev", region="westeurope")
+
+
+def test_the_log_of_a_database_goes_to_a_container_that_only_its_machine_writes(graph):
+    container = one(graph, "BlobContainer")
+    assert (container["containerName"], container["publicAccess"]) == ("db-vm-log", "None")
+    (right,) = (item.inputs for item in of_type(graph, "RoleAssignment") if "-writes-its-log" in item.name)
+    assert right["scope"].rsplit("/", 1)[1] == "db-vm-log"
+    assert right["principalId"] == "db-vm-identity-principal"
+    assert right["roleDefinitionId"].endswith(place.Role.BLOB_CONTRIBUTOR.value)
+    known = {
+        item.name: base64.b64decode(item.inputs["userData"]).decode() for item in of_type(graph, "VirtualMachine")
+    }
+    assert f'"url": "https://{archive_name()}.blob.core.windows.net/db-vm-log"' in known["db-vm"]
+    assert "archive_command = " in known["db-vm"]
+    assert "archive_" not in known["billing-vm"]
+
+
+def test_the_archive_has_no_key_and_no_public_address(graph):
+    account = one(graph, "StorageAccount")
+    assert not any(account[key] for key in ("allowSharedKeyAccess", "allowBlobPublicAccess", "isLocalUserEnabled"))
+    assert (account["publicNetworkAccess"], account["networkRuleSet"]["defaultAction"]) == ("Disabled", "Deny")
+    endpoint = next(item.inputs for item in of_type(graph, "PrivateEndpoint") if item.name == "archive-endpoint")
+    assert endpoint["ipConfigurations"][0]["privateIPAddress"] == "10.20.0.37"
+
+
+def test_who_asked_for_secrets_and_logs_is_written_down(graph):
+    said = {item.name: item.inputs for item in of_type(graph, "DiagnosticSetting")}
+    assert set(said) == {"shop-dev-logs", "vault-logs", "archive-logs"}
+    assert [item["category"] for item in said["vault-logs"]["logs"]] == ["AuditEvent"]
+    assert len({item["workspaceId"] for item in said.values()}) == 1
+
+
+def test_nobody_changes_the_archive_while_a_backup_needs_it_and_it_goes_afterwards(graph):
+    days = one(graph, "ProtectionPolicy")["properties"]["retentionPolicy"]["dailySchedule"]["retentionDuration"][
+        "count"
+    ]
+    kept = one(graph, "BlobContainerImmutabilityPolicy")["immutabilityPeriodSinceCreationInDays"]
+    (rule,) = one(graph, "ManagementPolicy")["policy"]["rules"]
+    deleted = rule["definition"]["actions"]["baseBlob"]["delete"]["daysAfterCreationGreaterThan"]
+    assert days <= kept < deleted
+
+
+def test_the_relays_identity_is_the_one_that_an_older_program_made(graph):
+    """Before the identity had a component of its own, it was a part of the relay: it must not be made anew."""
+    former = "slipway:azure:Platform$slipway:azure:Relay::relay"
+    for name in ("token-relay-identity", "token-relay-federation", "token-relay-writes-db-vm"):
+        parents = {alias.spec.parentUrn for alias in graph.requests[name].aliases}
+        assert len([item for item in parents if item.endswith(former)]) == 1, parents
+
+
 def test_a_database_machine_is_backed_up_and_no_other(graph):
     item = one(graph, "ProtectedItem")
     assert item["protectedItemName"] == "VM;iaasvmcontainerv2;shop-dev;db-vm"
@@ -129,7 +185,9 @@ def test_what_cannot_be_made_again_is_protected(graph):
     protected = {item.name for item in native(graph) if graph.request(item).protect}
     assert protected == {"shop-dev", azure_plan.vault_name(mesh="shop", environment="dev", region="westeurope"),
                          "billing-vm-istio", "db-vm-istio",
-                         "db-vm-data", "db-vm-data-lock", "backups", "databases", "db-vm-backup"}  # fmt: skip
+                         "db-vm-data", "db-vm-data-lock", "backups", "databases", "db-vm-backup",
+                         archive_name(), "archive-blobs", "archive-lifecycle", "db-vm-log", "db-vm-log-kept",
+                         }  # fmt: skip
     assert key_vault(graph)["properties"]["enablePurgeProtection"] is True
     assert one(graph, "ManagementLockByScope")["level"] == "CanNotDelete"
 
@@ -144,6 +202,9 @@ def test_a_development_environment_can_be_destroyed_whole():
     found = azure_example.record(azure_example.load(text))
     assert not any(found.request(item).protect for item in native(found))
     assert not of_type(found, "ManagementLockByScope")
+    assert not of_type(found, "StorageAccount")
+    assert not any("archive_" in base64.b64decode(item.inputs["userData"]).decode()
+                   for item in of_type(found, "VirtualMachine"))  # fmt: skip
     assert "enablePurgeProtection" not in key_vault(found)["properties"]
 
 
@@ -232,8 +293,9 @@ def test_a_machine_reads_its_own_secret_and_nothing_else(graph):
     for machine in ("billing-vm", "db-vm"):
         principal = f"{machine}-identity-principal"
         rights = [item.inputs for item in of_type(graph, "RoleAssignment") if item.inputs["principalId"] == principal]
-        assert [item["scope"].rsplit("/", 1)[1] for item in rights] == [f"{machine}-istio"]
-        assert rights[0]["roleDefinitionId"].endswith(place.Role.SECRETS_USER.value)
+        found = {item["scope"].rsplit("/", 1)[1]: item["roleDefinitionId"].rsplit("/", 1)[1] for item in rights}
+        log = {"db-vm-log": place.Role.BLOB_CONTRIBUTOR.value} if machine == "db-vm" else {}
+        assert found == {f"{machine}-istio": place.Role.SECRETS_USER.value, **log}
 
 
 def test_a_machine_has_trusted_launch_and_a_static_address(graph):
@@ -301,7 +363,9 @@ def test_the_relay_may_ask_for_the_machines_tokens_by_name_only(graph):
     assert (tokens["resources"], tokens["verbs"], tokens["resourceNames"]) == (
         ["serviceaccounts/token"], ["create"], ["db-vm"])  # fmt: skip
     assert root["resourceNames"] == ["istio-ca-root-cert"]
-    written = [item.inputs for item in of_type(graph, "RoleAssignment") if "-writes-" in item.name]
+    written = [
+        item.inputs for item in of_type(graph, "RoleAssignment") if item.name.startswith("token-relay-writes-")
+    ]
     assert {item["scope"].rsplit("/", 1)[1] for item in written} == {"billing-vm-istio", "db-vm-istio"}
 
 
@@ -335,7 +399,7 @@ def test_another_way_of_logging_in_is_left_as_it_is():
 
 def test_a_names_zone_holds_that_name_only(graph):
     zones = {item.inputs["privateZoneName"] for item in of_type(graph, "PrivateZone")}
-    assert zones == {"billing.corp.local", "privatelink.vaultcore.azure.net"}
+    assert zones == {"billing.corp.local", "privatelink.vaultcore.azure.net", "privatelink.blob.core.windows.net"}
 
 
 def test_a_boot_check_goes_before_its_successor_for_both_have_one_name(graph):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from machine_example import GUARD, PACKAGE, TEAM, made
+from machine_example import ARCHIVE, GUARD, PACKAGE, TEAM, made
 
 from slipway.machines import guard, sidecar, user_data
 from slipway.manifests import guard as guards
@@ -167,6 +167,18 @@ class TestDatabase:
     def test_it_listens_on_the_machines_own_address(self):
         settings = written("db-vm")["/etc/slipway/postgresql.conf"]["content"]
         assert "listen_addresses = '127.0.0.1,10.60.2.12'" in settings
+
+    def test_its_log_is_archived_where_there_is_an_archive(self):
+        without = written("db-vm")
+        assert "archive" not in without["/etc/slipway/postgresql.conf"]["content"]
+        assert not [path for path in without if path.endswith(("archive", "archive.json", "archive.socket"))]
+        found = {entry["path"]: entry["content"] for entry in ours("db-vm", archive=ARCHIVE)["write_files"]}
+        assert (
+            "archive_command = '/usr/bin/python3 -I /usr/local/lib/slipway/archive put \"%p\" %f'"
+            in found["/etc/slipway/postgresql.conf"]
+        )
+        assert json.loads(found["/etc/slipway/archive.json"])["url"].endswith("/db-vm-log")
+        assert "SocketUser=postgres" in found["/etc/systemd/system/slipway-archive.socket"]
 
     def test_roles_can_be_made_again(self):
         text = written("db-vm")["/etc/slipway/roles.sql"]["content"]

@@ -1,11 +1,12 @@
-"""What machines and pods ask Azure itself: who they are, a login by workload identity, secrets of the key vault.
+"""What machines and pods ask Azure itself: who they are, a login by workload identity, secrets, blobs.
 
 Who may do what follows from the cloud's records and nothing else: identities of machines, federated credentials, role
-assignments. Access tokens and the secrets' values live in memory only.
+assignments. Access tokens and the secrets' values live in memory only, blobs in a folder.
 
 Sources: Azure documentation, entra/identity/managed-identities-azure-resources/how-to-use-vm-token; Microsoft
 identity platform, client credentials with a federated credential; Key Vault REST API 7.4, "Get Secret" and "Set
-Secret"; role-based-access-control/built-in-roles for the ids of roles.
+Secret"; rest/api/storageservices, "Put Blob", "Get Blob" and "Blob service error codes";
+role-based-access-control/built-in-roles for the ids of roles.
 """
 
 import json
@@ -16,14 +17,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from slipway.lab.identity_server import VAULT_RESOURCE, Answer, refused
-from standin import arm, catalogue, cloud, outputs, values
+from slipway.lab.identity_server import Answer, refused
+from slipway.mesh.azure_plan import STORAGE_RESOURCE, VAULT_RESOURCE
+from standin import arm, blob_store, catalogue, cloud, outputs, values
 from standin.types import protection
 
 LIFETIME_S = 3600
 SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
 SECRETS_OFFICER = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7"
+BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
 _READERS, _WRITERS = {SECRETS_USER, SECRETS_OFFICER}, {SECRETS_OFFICER}
+_RESOURCES = (VAULT_RESOURCE, STORAGE_RESOURCE)
 _CLUSTER = "azure-native:containerservice:ManagedCluster"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -35,10 +39,11 @@ class DataPlane:
     cluster that all clusters of this cloud hand out says so.
     """
 
-    def __init__(self, path: Path, *, account: Callable[[str, str], str]) -> None:
+    def __init__(self, path: Path, *, account: Callable[[str, str], str], blobs: Path) -> None:
         self._path = path
         self._account = account
-        self._principals: dict[str, str] = {}
+        self._blobs = blob_store.BlobStore(blobs)
+        self._principals: dict[tuple[str, str], str] = {}
         self._values: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -77,8 +82,7 @@ class DataPlane:
     def vault(self, *, host: str, method: str, path: str, authorization: str, body: Any = None) -> Answer:
         """Answer as a key vault: read or write one secret."""
         known = cloud.Cloud(self._path)
-        with self._lock:
-            principal = self._principals.get(authorization.removeprefix("Bearer "))
+        principal = self._principal(authorization, VAULT_RESOURCE)
         if principal is None:
             return refused(401, "Unauthorized", "AKV10000: Request is missing a Bearer token, or it is not valid.")
         name, found = host.partition(".")[0], None
@@ -91,6 +95,32 @@ class DataPlane:
         if not _may(known, principal, secret, _WRITERS if method == "PUT" else _READERS):
             return refused(403, "Forbidden", f"the caller has no permission on {secret}")
         return self._secret(known, secret, method, body)
+
+    def blob(
+        self, *, host: str, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
+    ) -> blob_store.BlobAnswer:
+        """Answer as a storage account: put, get or describe one blob; ``headers`` are by lower-case name."""
+        known = cloud.Cloud(self._path)
+        principal = self._principal(headers.get("authorization", ""), STORAGE_RESOURCE)
+        if principal is None:
+            return blob_store.refused(401, "InvalidAuthenticationInfo")
+        name = host.partition(".")[0]
+        accounts = [item for item in known.all("Microsoft.Storage/storageAccounts") if arm.name_of(item.id) == name]
+        container, _, blob = urllib.parse.urlsplit(path).path.strip("/").partition("/")
+        scope = f"{accounts[0].id}/blobServices/default/containers/{container}" if accounts else ""
+        if known.get(scope) is None:
+            return blob_store.refused(404, "ContainerNotFound")
+        if not _may(known, principal, scope, {BLOB_CONTRIBUTOR}):
+            return blob_store.refused(403, "AuthorizationPermissionMismatch")
+        return self._blobs.answer(method, f"{name}/{container}/{blob}", headers, body)
+
+    def away(self, *, is_away: bool) -> None:
+        """Let the storage answer nothing but that it is busy, or be back."""
+        self._blobs.is_away = is_away
+
+    def _principal(self, authorization: str, resource: str) -> str | None:
+        with self._lock:
+            return self._principals.get((authorization.removeprefix("Bearer "), resource))
 
     def keep(self, secret: str, value: str) -> None:
         """Set a secret as a person with every right would."""
@@ -110,11 +140,11 @@ class DataPlane:
         return Answer(status=200, body={"value": value, "id": secret})
 
     def _token(self, principal: str, resource: str) -> Answer:
-        if resource.rstrip("/") != VAULT_RESOURCE:
-            return refused(400, "invalid_resource", f"there are tokens for {VAULT_RESOURCE} only")
+        if resource.rstrip("/") not in _RESOURCES:
+            return refused(400, "invalid_resource", f"there are tokens for {' and '.join(_RESOURCES)} only")
         token = secrets.token_urlsafe(32)
         with self._lock:
-            self._principals[token] = principal
+            self._principals[token, resource.rstrip("/")] = principal
         return Answer(status=200, body={"access_token": token, "expires_in": str(LIFETIME_S), "token_type": "Bearer"})
 
 

@@ -17,6 +17,10 @@ from slipway.world import process
 from standin import arm, cloud, values
 
 _GIB = 1024**3
+_HOSTS = {
+    "Microsoft.KeyVault/vaults": "vault.azure.net",
+    "Microsoft.Storage/storageAccounts": "blob.core.windows.net",
+}
 
 
 class LabSite:
@@ -44,7 +48,7 @@ class LabSite:
                     endpoint = self._found(arm.parent_of(item.id))
                     service = values.at(endpoint.inputs, "privateLinkServiceConnections[].privateLinkServiceId")[0]
                     address = values.at(endpoint.inputs, "ipConfigurations[].privateIPAddress")[0]
-                    self._name(item, f"{arm.name_of(service).lower()}.vault.azure.net", address)
+                    self._name(item, f"{arm.name_of(service).lower()}.{_HOSTS[arm.type_of(service)]}", address)
         except (instances.LabError, process.CommandFailed) as error:
             raise arm.RefusalError(409, "OSProvisioningInternalError", f"{item.id}: {error}") from error
 

@@ -66,6 +66,53 @@ def _check_account(request: Request) -> None:
         raise request.refuse("InvalidParameter", "a hierarchical namespace needs kind StorageV2")
 
 
+_MOST_DAYS = {"immutability": 146_000, "soft delete": 365}
+
+
+def _check_immutability(request: Request) -> None:
+    """Refuse a period that there is none of.
+
+    Source: Azure documentation, storage/blobs/immutable-time-based-retention-policy-overview.
+    """
+    days, most = request.inputs.get("immutabilityPeriodSinceCreationInDays"), _MOST_DAYS["immutability"]
+    if days is None or not 1 <= days <= most:
+        message = f"`immutabilityPeriodSinceCreationInDays` is 1 to {most}; found {days}"
+        raise request.refuse("InvalidParameter", message)
+
+
+def _check_blob_service(request: Request) -> None:
+    """Refuse a soft delete that there is none of."""
+    for name in ("deleteRetentionPolicy", "containerDeleteRetentionPolicy"):
+        policy = request.inputs.get(name) or {}
+        if policy.get("enabled") and not 1 <= policy.get("days", 0) <= _MOST_DAYS["soft delete"]:
+            raise request.refuse("InvalidParameter", f"`{name}.days` is 1 to 365; found {policy.get('days')}")
+
+
+def _check_lifecycle(request: Request) -> None:
+    """Refuse a rule that says nothing about what it is for or what it does.
+
+    Source: Azure documentation, storage/blobs/lifecycle-management-policy-structure.
+    """
+    rules = values.at(request.inputs, "policy.rules[]")
+    if not rules:
+        raise request.refuse("InvalidParameter", "`policy.rules` needs a rule")
+    for rule in rules:
+        if not values.one(rule, "definition.filters.blobTypes"):
+            raise request.refuse("InvalidParameter", f"the rule {rule.get('name')} needs `filters.blobTypes`")
+        if not values.one(rule, "definition.actions"):
+            raise request.refuse("InvalidParameter", f"the rule {rule.get('name')} needs an action")
+
+
+def _check_container_use(request: Request) -> None:
+    """Refuse to delete a container, or an account with one, whose blobs are kept.
+
+    Source: the same: a container with a policy is deleted when it is empty; nobody knows here, so it never is.
+    """
+    kept = [item for item in request.cloud.below(request.id) if "/immutabilitypolicies/" in item.key]
+    if kept:
+        raise request.refuse("ContainerImmutableDueToPolicy", f"{kept[0].id} keeps what is in it", status=409)
+
+
 def _account_answer(known: cloud.Cloud, record: cloud.Record) -> dict[str, Any]:
     name = arm.name_of(record.id)
     kinds = ("blob", "dfs", "file", "queue", "table")
@@ -160,6 +207,7 @@ TYPES = (
         replaces=("isHnsEnabled", "location"),
         unique=True,
         rules=(_check_account,),
+        delete_rules=(_check_container_use,),
         answer=_account_answer,
     ),
     _plain(
@@ -167,12 +215,14 @@ TYPES = (
         _BLOBS,
         name=r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
         name_says="3 to 63 lower-case letters, digits and single `-`",
+        delete_rules=(_check_container_use,),
     ),
     _plain(
         "storage:BlobContainerImmutabilityPolicy",
         _BLOBS + "/immutabilityPolicies/{immutabilityPolicyName}",
         name="default",
         name_says="`default`",
+        rules=(_check_immutability,),
     ),
     _plain(
         "storage:BlobServiceProperties",
@@ -180,12 +230,14 @@ TYPES = (
         singleton=True,
         name="default",
         name_says="`default`",
+        rules=(_check_blob_service,),
     ),
     _plain(
         "storage:ManagementPolicy",
         _ACCOUNT + "/managementPolicies/{managementPolicyName}",
         name="default",
         name_says="`default`",
+        rules=(_check_lifecycle,),
     ),
     _plain("maintenance:MaintenanceConfiguration", "Microsoft.Maintenance/maintenanceConfigurations/{resourceName}"),
     _plain(

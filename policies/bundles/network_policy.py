@@ -88,7 +88,7 @@ def _outside(mesh: model.Mesh) -> dict[str, Any]:
     """Return everything that is neither the mesh nor its platform."""
     network = mesh.network
     hosts = [item for item in (network.resolver, network.metadata, network.vault) if item]
-    hosts += [item for item in (network.control_plane, network.ingress) if item]
+    hosts += [item for item in (network.control_plane, network.ingress, network.egress) if item]
     blocks = [network.pods, network.services, network.nodes, network.machines, *_PRIVATE_USE]
     blocks += [network.infrastructure] if network.infrastructure else []
     inside = [*map(ipaddress.IPv4Network, blocks), *map(ipaddress.IPv4Network, hosts)]

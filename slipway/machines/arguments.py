@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from slipway.manifests import guard
-from slipway.mesh import model
+from slipway.mesh import model, names
 
 CLUSTER = "Kubernetes"  # istiod's own default. Source: istio 1.29.1, pkg/config/constants `DefaultClusterName`
 CONTROL_PLANE_PORT = 15012
@@ -44,8 +44,9 @@ class MachineArguments:
 
     ``services`` are those that run on the machine, as the declaration states them. ``control_plane`` is the IPv4
     address by which machines reach istiod; ``cluster`` equals istiod's cluster name, or it refuses the machine's
-    token. ``token`` is None where the machine has no identity of its own: who onboards it brings one.
-    ``team_cloud_config`` is the text of the cloud-config that the machine's team wrote, or empty.
+    token; ``network`` is the machine's, by name, and empty where pods and machines share one. ``token`` is None where
+    the machine has no identity of its own: who onboards it brings one. ``team_cloud_config`` is the text of the
+    cloud-config that the machine's team wrote, or empty.
     """
 
     machine: model.Machine
@@ -59,6 +60,7 @@ class MachineArguments:
     token: TokenSource | None
     package: SidecarPackage
     team_cloud_config: str
+    network: str = ""
 
     @property
     def data_folder(self) -> str:
@@ -102,4 +104,5 @@ def of(
         token=token,
         package=package,
         team_cloud_config=team_cloud_config,
+        network=names.NETWORK_OF_MACHINES if mesh.network.overlay else "",
     )

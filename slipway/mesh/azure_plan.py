@@ -71,6 +71,7 @@ def derived(stated: Mapping[str, str]) -> dict[str, str]:
         "vault": _address(parts.endpoints, 0),
         "controlPlane": _address(parts.load_balancers, 0),
         "ingress": _address(parts.load_balancers, 1),
+        "egress": _address(parts.load_balancers, 2),
     }
 
 

@@ -128,7 +128,11 @@ def _resolve(
         tracing=perimeter.read_tracing(declared.get("tracing")),
         machines=environment.read_machines(machines, services=resolved, settings=settings, collector=collector),
         network=environment.read_network(
-            positions.get("network"), platform=platform, environment=positions, collector=collector
+            positions.get("network"),
+            platform=platform,
+            settings=settings,
+            environment=positions,
+            collector=collector,
         ),
         phases=phases.read_phases(positions.get("phase"), services=resolved, today=today, collector=collector),
         plain_callers=plain_callers.read_plain_callers(stated, calls=call_reader, today=today, collector=collector),

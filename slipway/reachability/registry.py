@@ -4,6 +4,7 @@ Source: istio 1.29.1 pilot/pkg/serviceregistry/kube/controller/endpointslice.go 
 Services select pods and WorkloadEntries of their namespace by labels; ServiceEntries do the same with their selector.
 """
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,11 +15,20 @@ from slipway.reachability.world import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """A load balancer's address and port."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One endpoint of a service: a workload of the world, or only an address; ``labels`` choose subsets.
 
     ``plain`` tells an endpoint that a ServiceEntry writes down without any sign of a proxy: clients speak no mutual
-    TLS to it by themselves, whoever is there.
+    TLS to it by themselves, whoever is there. ``network`` is the one that the endpoint is in, and ``door`` the load
+    balancer at which packets to it arrive first.
     """
 
     workload: int | None
@@ -26,6 +36,8 @@ class Target:
     port: int
     labels: Mapping[str, str] = field(compare=False)
     plain: bool = False
+    network: str = ""
+    door: Door | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +73,15 @@ class Registry:
             number = target_port(workload, port)
             if number is not None:
                 address = workload.addresses[0] if workload.addresses else ""
-                found.append(Target(workload=index, address=address, port=number, labels=workload.labels))
+                found.append(
+                    Target(
+                        workload=index,
+                        address=address,
+                        port=number,
+                        labels=workload.labels,
+                        network=self._world.network_of(workload),
+                    )
+                )
         return tuple(found)
 
     def _written(self, service: Service, port: ServicePort) -> tuple[Target, ...]:
@@ -74,8 +94,22 @@ class Registry:
                 continue
             index = self._world.workload_at.get(item.address)
             plain = not service.kubernetes and not _has_proxy(item)
-            found.append(Target(workload=index, address=item.address, port=number, labels=item.labels, plain=plain))
+            network = item.network or self._world.network
+            written = Target(
+                workload=index, address=item.address, port=number, labels=item.labels, plain=plain, network=network
+            )
+            found += (self._balanced(written) if index is None else ()) or [written]
         return tuple(found)
+
+    def _balanced(self, written: Target) -> list[Target]:
+        """Return the workloads behind an endpoint that is a load balancer's address."""
+        service = self._world.balanced_at.get(written.address)
+        port = None if service is None else service.port(written.port)
+        if service is None or port is None:
+            return []
+        door = Door(address=written.address, port=written.port)
+        behind = self._selected(service, port)
+        return [dataclasses.replace(written, workload=item.workload, port=item.port, door=door) for item in behind]
 
     @functools.cached_property
     def _ports(self) -> dict[int, dict[int, set[Protocol]]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from slipway.mesh import azure, model, requests, traffic, traffic_keys
+from slipway.mesh import azure, environment_keys, model, requests, traffic, traffic_keys
 
 KEYS = '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'
 HTTP = tuple(item.value for item in model.Protocol if item.is_http)
@@ -421,13 +421,18 @@ class _Maker:
     def _network(self, platform: model.PlatformKind) -> dict[str, str]:
         match platform:
             case model.PlatformKind.LAB:
-                return {}
+                return self._part({"podNetwork": self._pod_network})
             case model.PlatformKind.EXISTING:
-                return _PLAN | _EXISTING
+                stated = self._part({"podNetwork": self._pod_network})
+                egress = {"egress": "10.20.1.102"} if stated.get("podNetwork") == environment_keys.OVERLAY else {}
+                return _PLAN | _EXISTING | stated | egress
             case model.PlatformKind.AZURE:
                 return _AZURE_PLAN | self._part(
                     {key: lambda key=key: _AZURE_ADDRESSES[key] for key in _AZURE_ADDRESSES}
                 )
+
+    def _pod_network(self) -> str:
+        return self._random.choice([environment_keys.ROUTED, environment_keys.OVERLAY])
 
     def _ssh(self) -> str | dict[str, Any]:
         bastion = "10.0.0.0/26"
@@ -459,9 +464,8 @@ class _Maker:
                 "prices": lambda: "prices/swedencentral.yaml",
             }
         )
-        networks = [azure.PodNetwork.POD_SUBNET] if self._machines else list(azure.PodNetwork)
         if self._maybe(0.5):
-            found["pods"] = self._random.choice(networks).value
+            found["pods"] = self._random.choice(list(azure.PodNetwork)).value
         if self._machines:
             found["machines"] = self._machine_image(locked=locked)
         for machine in self._machines.values():

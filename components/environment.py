@@ -78,7 +78,12 @@ class Environment(pulumi.ComponentResource):
         return found
 
     def _definitions(self) -> control_plane.Definitions:
-        arguments = control_plane.DefinitionsArgs(charts=self._platform.charts, default_revision=self._mesh.revision)
+        apart = self._bundle.apart
+        arguments = control_plane.DefinitionsArgs(
+            charts=self._platform.charts,
+            default_revision=self._mesh.revision,
+            labels={} if apart is None else apart.system_labels,
+        )
         return control_plane.Definitions("definitions", arguments, opts=self._children())
 
     def _istiod(self, *, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
@@ -102,10 +107,17 @@ class Environment(pulumi.ComponentResource):
                 charts=self._platform.charts,
                 revision=self._mesh.revision,
                 deployment=deployment,
+                source_ranges=self._source_ranges(deployment),
                 after=[*after, namespaces[deployment.namespace]],
             )
             found.append(gateway.Gateway(deployment.release, arguments, opts=self._children()).release)
         return found
+
+    def _source_ranges(self, deployment: bundles.GatewayDeployment) -> tuple[str, ...]:
+        """Return who reaches a gateway's load balancer: machines alone, where there is one for them."""
+        public = deployment.namespace == control_plane.INGRESS_NAMESPACE
+        balanced = deployment.service_type == "LoadBalancer" and not public
+        return self._bundle.apart.source_ranges if self._bundle.apart is not None and balanced else ()
 
     def _objects(
         self,

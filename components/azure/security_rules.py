@@ -8,11 +8,13 @@ from collections.abc import Iterable, Sequence
 
 from pulumi_azure_native import network
 
+from policies.bundles import gateways, overlay
 from slipway.manifests.nsg import Access, Direction, NsgRule, Protocol
 from slipway.mesh import model
 
 HTTPS_PORT = 443
 CONTROL_PLANE_PORT = 15012
+SERVICES_PORT, TRACES_PORT, EGRESS_PORT = overlay.PASSTHROUGH_PORT, overlay.TRACES_PORT, gateways.EGRESS_PORT
 _LAST_PRIORITY = 4096
 _ANY = "*"
 _INTERNET = "Internet"  # Source: Azure documentation, virtual-network/service-tags-overview
@@ -82,9 +84,26 @@ def nodes(plan: model.Network) -> tuple[network.SecurityRuleArgs, ...]:
     rest = _fixed("deny-machines", 120, Direction.INBOUND, Access.DENY)
     return (
         _args(allow, sources=(plan.machines,), targets=(balancer,)),
+        *(_doors(plan) if plan.overlay else ()),
         _args(others, sources=(_INSIDE,), targets=(balancer,)),
         _args(rest, sources=(plan.machines,), targets=(plan.nodes,)),
     )
+
+
+def _doors(plan: model.Network) -> tuple[network.SecurityRuleArgs, ...]:
+    """Let machines, and nobody else, reach what they have in place of pods: gateways' load balancers."""
+    east_west, egress = (f"{plan.control_plane}/32",), (f"{plan.egress}/32",)
+    doors = (("services", 101, SERVICES_PORT, east_west), ("traces", 102, TRACES_PORT, east_west))
+    allowed = [
+        _args(
+            _fixed(f"allow-{name}", priority, Direction.INBOUND, Access.ALLOW, tcp_port=port),
+            sources=(plan.machines,),
+            targets=targets,
+        )
+        for name, priority, port, targets in (*doors, ("egress", 103, EGRESS_PORT, egress))
+    ]
+    others = _fixed("deny-egress", 111, Direction.INBOUND, Access.DENY)
+    return (*allowed, _args(others, sources=(_INSIDE,), targets=egress))
 
 
 def _denied_in() -> NsgRule:

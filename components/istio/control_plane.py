@@ -17,10 +17,14 @@ INSTALL_TIMEOUT_S = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefinitionsArgs:
-    """``charts`` is where the chart ``base`` comes from; ``default_revision`` validates what names no revision."""
+    """``charts`` is where the chart ``base`` comes from; ``default_revision`` validates what names no revision.
+
+    ``labels`` are further ones of istio-system.
+    """
 
     charts: charts.Charts
     default_revision: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Definitions(pulumi.ComponentResource):
@@ -37,7 +41,7 @@ class Definitions(pulumi.ComponentResource):
         super().__init__("slipway:istio:Definitions", name, None, opts)
         self.namespace = core.Namespace(
             f"Namespace/{NAMESPACE}",
-            metadata={"name": NAMESPACE, "labels": {"app.kubernetes.io/managed-by": "slipway"}},
+            metadata={"name": NAMESPACE, "labels": {"app.kubernetes.io/managed-by": "slipway", **args.labels}},
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.release = helm.Release(

@@ -13,11 +13,15 @@ from policies.bundles import bundle
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayArgs:
-    """``deployment`` is what the bundle asks for; ``after`` must exist before the gateway's first pod."""
+    """``deployment`` is what the bundle asks for; ``after`` must exist before the gateway's first pod.
+
+    ``source_ranges`` are the blocks that reach its load balancer; none: every one.
+    """
 
     charts: charts.Charts
     revision: str
     deployment: bundle.GatewayDeployment
+    source_ranges: Sequence[str] = ()
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -58,6 +62,8 @@ def gateway_values(args: GatewayArgs) -> dict[str, Any]:
     }
     if deployment.load_balancer_ip:
         service["loadBalancerIP"] = deployment.load_balancer_ip
+    if args.source_ranges:
+        service["loadBalancerSourceRanges"] = [*args.source_ranges]
     values: dict[str, Any] = {
         "revision": args.revision,
         "labels": dict(deployment.labels),

@@ -33,9 +33,10 @@ def read(name: str, *, mesh: model.Mesh, bundle: bundles.Bundle, folder: Path) -
     """Return the platform arguments of the lab instance ``name``.
 
     ``folder`` is that of the environment's file: the teams' cloud-configs are given relative to it. Raises LabError
-    for a bad name and ProgramsUnavailable when the programs were never built.
+    for a bad name or a lab with another network of pods, and ProgramsUnavailable when the programs were never built.
     """
     instance = instances.named(name)
+    _check_network(instance, mesh)
     package = sidecar_package.ensure(instance.cache, _say)
     sidecar = arguments.SidecarPackage(
         url=f"file://{api.PACKAGES_FOLDER}/{sidecar_package.NAME}", sha256=package.sha256
@@ -53,6 +54,18 @@ def read(name: str, *, mesh: model.Mesh, bundle: bundles.Bundle, folder: Path) -
             package=sidecar,
         ),
     )
+
+
+def _check_network(instance: instances.Instance, mesh: model.Mesh) -> None:
+    if not instance.state.exists() or instance.has_overlay == mesh.network.overlay:
+        return
+    how = ("routed", "overlay")
+    option = " --overlay" if mesh.network.overlay else ""
+    msg = (
+        f"{mesh.environment} states the network of pods `{how[mesh.network.overlay]}`, and the lab {instance.name} "
+        f"has `{how[instance.has_overlay]}`; make one with `slipway lab up NAME{option}`"
+    )
+    raise instances.LabError(msg)
 
 
 def built_charts() -> charts.Charts:

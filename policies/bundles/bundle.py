@@ -100,12 +100,25 @@ class ControlPlane:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Apart:
+    """What a mesh of two networks needs besides its objects.
+
+    ``system_labels`` are those of istio-system, from which istiod knows the network of pods; ``source_ranges`` are
+    the blocks that reach the load balancers made for machines.
+    """
+
+    system_labels: Mapping[str, str]
+    source_ranges: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
     """The whole result, complete or not there at all.
 
     ``manifests`` are sorted by kind, namespace and name, and hold the Namespaces that Slipway owns;
     ``namespace_labels`` are the labels for namespaces that belong to teams, which are only ever patched.
-    ``mesh_config`` is istiod's ``meshConfig``; ``nsg`` and ``guards`` have one entry per machine.
+    ``mesh_config`` is istiod's ``meshConfig``; ``nsg`` and ``guards`` have one entry per machine; ``apart`` is None
+    where machines reach pods.
     """
 
     manifests: tuple[Manifest, ...]
@@ -115,6 +128,7 @@ class Bundle:
     gateways: tuple[GatewayDeployment, ...]
     nsg: Mapping[str, tuple[NsgRule, ...]]
     guards: Mapping[str, GuardPolicy]
+    apart: Apart | None = None
 
     def of(self, kind: str) -> tuple[Manifest, ...]:
         """Return the manifests of one kind, sorted by namespace and name."""

@@ -7,6 +7,7 @@ from policies.bundles import (
     authorization,
     bundle,
     control_plane_exposure,
+    east_west,
     egress,
     extra,
     gateway_authorization,
@@ -42,7 +43,11 @@ BUNDLES: Mapping[str, tuple[Emitter, ...]] = {
     "ingress": (ingress.emit_ingress,),
     "traffic": (traffic.emit_traffic,),
     "scope": (sidecar_scope.emit_sidecar_scope,),
-    "registration": (registration.emit_registration, control_plane_exposure.emit_control_plane_exposure),
+    "registration": (
+        registration.emit_registration,
+        control_plane_exposure.emit_control_plane_exposure,
+        east_west.emit_east_west,
+    ),
     "telemetry": (tracing.emit_telemetry,),
 }
 EXTRA = "extra"  # what somebody wrote by hand, which is held against everything else
@@ -79,4 +84,5 @@ def compile_bundle(mesh: model.Mesh) -> bundle.Bundle:
         gateways=gateways.emit_gateways(mesh),
         nsg={item.name: nsg.emit_nsg(mesh, item) for item in mesh.machines},
         guards={item.name: machine_guard.emit_guard(mesh, item) for item in mesh.machines},
+        apart=gateways.emit_apart(mesh),
     )

@@ -1,9 +1,10 @@
 """The way out: one set of objects per outside host, through the egress gateway, with mesh identity up to there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from policies.bundles import denial, gateways, objects, positions
+from policies.bundles import denial, gateways, objects, overlay, positions, workloads
 from slipway.manifests.manifest import Manifest
 from slipway.mesh import model
 
@@ -27,6 +28,7 @@ _OWN_HEADERS = (
     "x-forwarded-for",
 )
 _WITHOUT_OWN_HEADERS = {"request": {"remove": list(_OWN_HEADERS)}}
+_MACHINES = f"{gateways.EGRESS.release}.machines"  # a dot, which no outside host's logical name has
 AUTOALLOCATE_LABEL = "networking.istio.io/enable-autoallocate-ip"
 
 
@@ -36,6 +38,17 @@ class _Called:
 
     host: model.ExternalHost
     callers: tuple[model.Service, ...]
+    apart: bool
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """The calling machines that have a way of their own to the gateway, sorted."""
+        return tuple(sorted({name for item in self.callers for name in item.machines})) if self.apart else ()
+
+    @property
+    def has_others(self) -> bool:
+        """Whether somebody reaches the gateway's pods."""
+        return not self.apart or any(item.workload is not None for item in self.callers)
 
     @property
     def declared_at(self) -> str:
@@ -54,7 +67,7 @@ class _Called:
 
 def _called(mesh: model.Mesh) -> tuple[_Called, ...]:
     found = [
-        _Called(host=host, callers=mesh.external_callers(host.name))
+        _Called(host=host, callers=mesh.external_callers(host.name), apart=overlay.is_apart(mesh))
         for host in sorted(mesh.externals, key=lambda item: item.name)
     ]
     return tuple(item for item in found if item.callers)
@@ -127,18 +140,33 @@ def _virtual_service(called: _Called) -> Manifest:
     in_mesh: dict[str, Any] = {"gateways": ["mesh"], "port": host.port}
     if host.protocol is model.ExternalProtocol.TLS:
         in_mesh["sniHosts"] = [host.host]
-    to_gateway = {"match": [in_mesh], "route": [{"destination": subset}]}
+    to_gateway = [*_from_machines(called, in_mesh), {"match": [in_mesh], "route": [{"destination": subset}]}]
+    to_gateway = to_gateway if called.has_others else to_gateway[:-1]
     to_host = {
         "match": [{"gateways": [gateway], "port": gateways.EGRESS_PORT}],
         "route": [{"destination": {"host": name, "port": {"number": host.port}}}],
     }
     hops = {
-        model.ExternalProtocol.TLS: {"tls": [to_gateway], "tcp": [to_host]},
-        model.ExternalProtocol.HTTP: {"http": [to_gateway, {**to_host, "headers": _WITHOUT_OWN_HEADERS}]},
-        model.ExternalProtocol.TCP: {"tcp": [to_gateway, to_host]},
+        model.ExternalProtocol.TLS: {"tls": to_gateway, "tcp": [to_host]},
+        model.ExternalProtocol.HTTP: {"http": [*to_gateway, {**to_host, "headers": _WITHOUT_OWN_HEADERS}]},
+        model.ExternalProtocol.TCP: {"tcp": [*to_gateway, to_host]},
     }[host.protocol]
     spec = {"hosts": [host.host], "exportTo": called.visible_in, "gateways": ["mesh", gateway], **hops}
     return _object("VirtualService", called, spec=spec)
+
+
+def _from_machines(called: _Called, in_mesh: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the first hop of machines that do not reach the gateway's pods: to its load balancer for machines."""
+    if not called.machines:
+        return []
+    matches = [{**in_mesh, "sourceLabels": {workloads.MACHINE_LABEL: name}} for name in called.machines]
+    port = {"number": gateways.EGRESS_PORT}
+    return [
+        {
+            "match": matches,
+            "route": [{"destination": {"host": overlay.EGRESS_HOST, "subset": called.host.name, "port": port}}],
+        }
+    ]
 
 
 def _origination(called: _Called) -> tuple[Manifest, ...]:
@@ -184,8 +212,8 @@ def _authorization(mesh: model.Mesh, called: _Called) -> Manifest:
     )
 
 
-def _destination_rule(mesh: model.Mesh, called: tuple[_Called, ...]) -> Manifest:
-    """Return one subset per host, each with its name as SNI, in one object.
+def _destination_rule(mesh: model.Mesh, called: Sequence[_Called], *, name: str, host: str) -> Manifest:
+    """Return one subset per host, each with its name as SNI, in one object for the gateway's name ``host``.
 
     Several rules for one host with different ``exportTo`` are merged or not depending on their order.
     Source: istio/istio 1.29.1 pilot/pkg/model/destination_rule.go, `mergeDestinationRule`.
@@ -206,15 +234,40 @@ def _destination_rule(mesh: model.Mesh, called: tuple[_Called, ...]) -> Manifest
     ]
     return objects.manifest(
         "DestinationRule",
-        name=gateways.EGRESS.release,
+        name=name,
         namespace=gateways.EGRESS.namespace,
         declared_at=gateways.clause(mesh, gateways.EGRESS),
         spec={
-            "host": gateways.EGRESS.host,
+            "host": host,
             "exportTo": sorted({name for item in called for name in item.visible_in}),
             "subsets": subsets,
         },
     )
+
+
+def _for_machines(mesh: model.Mesh, called: Sequence[_Called]) -> tuple[Manifest, ...]:
+    """Return the gateway as machines reach it that do not reach its pods: its load balancer, under its identity."""
+    from_machines = [item for item in called if item.machines]
+    if not from_machines:
+        return ()
+    spaces = {mesh.machine(name).namespace for item in from_machines for name in item.machines}
+    port = {"number": gateways.EGRESS_PORT, "name": "tls", "protocol": "TLS"}
+    spec = overlay.front(
+        host=overlay.EGRESS_HOST,
+        address=mesh.network.egress,
+        port=port,
+        account=gateways.EGRESS.release,
+        callers=sorted(spaces),
+    )
+    entry = objects.manifest(
+        "ServiceEntry",
+        name=_MACHINES,
+        namespace=gateways.EGRESS.namespace,
+        declared_at=gateways.clause(mesh, gateways.EGRESS),
+        spec=spec,
+        labels={AUTOALLOCATE_LABEL: "false"},
+    )
+    return (entry, _destination_rule(mesh, from_machines, name=_MACHINES, host=overlay.EGRESS_HOST))
 
 
 def emit_egress(mesh: model.Mesh) -> tuple[Manifest, ...]:
@@ -242,4 +295,5 @@ def emit_egress(mesh: model.Mesh) -> tuple[Manifest, ...]:
             _authorization(mesh, one),
         )
     ]
-    return (*denied, _destination_rule(mesh, called), *per_host)
+    rule = _destination_rule(mesh, called, name=gateways.EGRESS.release, host=gateways.EGRESS.host)
+    return (*denied, rule, *_for_machines(mesh, called), *per_host)

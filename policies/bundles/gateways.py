@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from policies.bundles import bundle, objects
-from slipway.mesh import azure_plan, model
+from policies.bundles import bundle, objects, overlay
+from slipway.mesh import azure_plan, model, names
 
 ISTIO_NAMESPACE = "istio-system"
 HTTP_PORT = 80
@@ -11,6 +11,10 @@ HTTPS_PORT = 443
 EGRESS_PORT = 8443
 CONTROL_PLANE_PORT = 15012
 GATEWAY_LABEL = "slipway.dev/gateway"
+# The label makes the gateway's Service the way into the network of pods, and the variable leaves machines out of what
+# it leads to. Source: istio/istio 1.29.1 manifests/charts/gateway, `networkGateway`, without its port of the webhook.
+_NETWORK = {overlay.NETWORK_LABEL: names.NETWORK_OF_PODS}
+_VIEW = {"ISTIO_META_REQUESTED_NETWORK_VIEW": names.NETWORK_OF_PODS}
 _AZURE = "service.beta.kubernetes.io/azure-load-balancer"
 
 
@@ -80,7 +84,9 @@ def _ports(mesh: model.Mesh, gateway: Gateway) -> tuple[bundle.GatewayPort, ...]
     if gateway == EGRESS:
         return (_port("tls", EGRESS_PORT),)
     if gateway == EAST_WEST:
-        return (_port("tls-istiod", CONTROL_PLANE_PORT),)
+        apart = [_port("tls", overlay.PASSTHROUGH_PORT)] if overlay.is_apart(mesh) else []
+        traces = [_port("tls-traces", overlay.TRACES_PORT)] if overlay.traced(mesh) else []
+        return (_port("tls-istiod", CONTROL_PLANE_PORT), *apart, *traces)
     redirected = any(host.redirect_http for host in mesh.ingress)
     return (*((_port("http2", HTTP_PORT),) if redirected else ()), _port("https", HTTPS_PORT))
 
@@ -91,7 +97,7 @@ def _annotations(mesh: model.Mesh, gateway: Gateway, address: str) -> dict[str, 
     Source: AKS documentation, internal-lb and configure-load-balancer-standard: the annotation replaces the Service's
     deprecated ``loadBalancerIP``; without a subnet the address would have to be one of the nodes'.
     """
-    if mesh.platform is not model.PlatformKind.AZURE or gateway == EGRESS:
+    if mesh.platform is not model.PlatformKind.AZURE or (gateway == EGRESS and not address):
         return {}
     return {
         f"{_AZURE}-internal": "true",
@@ -100,17 +106,25 @@ def _annotations(mesh: model.Mesh, gateway: Gateway, address: str) -> dict[str, 
     }
 
 
+def _address(mesh: model.Mesh, gateway: Gateway) -> str:
+    """Return a gateway's load balancer address; empty for the egress gateway while machines reach its pods."""
+    egress = mesh.network.egress if overlay.sends_out(mesh) else ""
+    return {INGRESS: mesh.network.ingress, EAST_WEST: mesh.network.control_plane, EGRESS: egress}[gateway]
+
+
 def _deployment(mesh: model.Mesh, gateway: Gateway) -> bundle.GatewayDeployment:
-    address = {INGRESS: mesh.network.ingress, EAST_WEST: mesh.network.control_plane}.get(gateway, "")
+    address = _address(mesh, gateway)
     annotations = _annotations(mesh, gateway, address)
+    is_between = gateway == EAST_WEST and overlay.is_apart(mesh)
     return bundle.GatewayDeployment(
         release=gateway.release,
         namespace=gateway.namespace,
-        labels={**gateway.labels, GATEWAY_LABEL: gateway.release},
-        service_type="ClusterIP" if gateway == EGRESS else "LoadBalancer",
+        labels={**gateway.labels, GATEWAY_LABEL: gateway.release, **(_NETWORK if is_between else {})},
+        service_type="ClusterIP" if gateway == EGRESS and not address else "LoadBalancer",
         ports=_ports(mesh, gateway),
         load_balancer_ip="" if annotations else address,
         service_annotations=annotations,
+        environment=_VIEW if is_between else {},
     )
 
 
@@ -122,3 +136,13 @@ def emit_gateways(mesh: model.Mesh) -> tuple[bundle.GatewayDeployment, ...]:
     Source: istio/istio 1.29.1 manifests/charts/gateway/templates/deployment.yaml.
     """
     return tuple(_deployment(mesh, gateway) for gateway in needed(mesh))
+
+
+def emit_apart(mesh: model.Mesh) -> bundle.Apart | None:
+    """Return what keeps networks apart and load balancers for machines to machines; None where there is one network.
+
+    Source: istio/istio 1.29.1 pilot/pkg/serviceregistry/kube/controller/network.go, `setNetworkFromNamespace`.
+    """
+    if not overlay.is_apart(mesh):
+        return None
+    return bundle.Apart(system_labels=dict(_NETWORK), source_ranges=(mesh.network.machines,))

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from policies.bundles import bundle, positions, providers
-from slipway.mesh import model
+from policies.bundles import bundle, overlay, positions, providers
+from slipway.mesh import model, names
 
 # Source of the names: istio/istio 1.29.1 pilot/pkg/features/pilot.go.
 _ENVIRONMENT = {
@@ -45,10 +45,12 @@ def emit_mesh_config(mesh: model.Mesh) -> dict[str, Any]:
 def emit_control_plane(mesh: model.Mesh) -> bundle.ControlPlane:
     """Return istiod's environment and chart values.
 
-    The lab's Envoy cannot count Istio's metrics, so they are not asked for there.
+    The injector writes the network of pods into each of them. The lab's Envoy cannot count Istio's metrics, so they
+    are not asked for there.
     Source: istio/istio 1.29.1 manifests/charts/istio-control/istio-discovery/templates/configmap.yaml.
     """
+    network = {"global": {"network": names.NETWORK_OF_PODS}} if overlay.is_apart(mesh) else {}
     if mesh.platform is not model.PlatformKind.LAB:
-        return bundle.ControlPlane(environment=_ENVIRONMENT, values={})
+        return bundle.ControlPlane(environment=_ENVIRONMENT, values=network)
     environment = dict(sorted({**_ENVIRONMENT, **_PLAIN_ENVOY}.items()))
-    return bundle.ControlPlane(environment=environment, values={"telemetry": {"enabled": False}})
+    return bundle.ControlPlane(environment=environment, values={"telemetry": {"enabled": False}, **network})

@@ -88,7 +88,7 @@ def _outside(mesh: model.Mesh) -> dict[str, Any]:
     """Return everything that is neither the mesh nor its platform."""
     network = mesh.network
     hosts = [item for item in (network.resolver, network.metadata, network.vault) if item]
-    hosts += [item for item in (network.control_plane, network.ingress) if item]
+    hosts += [item for item in (network.control_plane, network.ingress, network.egress) if item]
     networks = [network.pods, network.services, network.nodes, network.machines, network.infrastructure]
     blocks = [*filter(None, networks), *_PRIVATE_USE]
     inside = [*map(ipaddress.IPv4Network, blocks), *map(ipaddress.IPv4Network, hosts)]

@@ -58,7 +58,7 @@ def _callers(mesh: model.Mesh, service: model.Service, port: model.Port) -> tupl
     }
     found |= {caller.network for caller, call in mesh.plain_calls(service.name) if call.port == port.name}
     if dependencies.routed_from_ingress(mesh, service, port):
-        found.add(mesh.network.pods)
+        found.add(mesh.network.pods_seen_as)
     return tuple(sorted(found))
 
 

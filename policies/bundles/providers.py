@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from policies.bundles import dependencies
+from policies.bundles import dependencies, overlay
 from slipway.mesh import model
 
 ZIPKIN = "slipway-zipkin"
+ZIPKIN_OF_MACHINES = "slipway-zipkin-of-machines"  # where they do not reach its pods
 ACCESS_LOG = "slipway-access-log"
 
 _ALLOW_RESULT = "istio_dry_run_allow_shadow_engine_result"
@@ -55,9 +56,12 @@ def extension_providers(mesh: model.Mesh) -> list[dict[str, Any]]:
     }
     if mesh.tracing is None:
         return [log]
-    zipkin = {
-        "service": dependencies.tracing_host(mesh.tracing),
-        "port": mesh.tracing.port,
-        "traceContextOption": "USE_B3_WITH_W3C_PROPAGATION",
-    }
-    return [log, {"name": ZIPKIN, "zipkin": zipkin}]
+    zipkin = [_zipkin(ZIPKIN, dependencies.tracing_host(mesh.tracing), mesh.tracing.port)]
+    if overlay.traced(mesh):
+        zipkin.append(_zipkin(ZIPKIN_OF_MACHINES, overlay.TRACES_HOST, overlay.TRACES_PORT))
+    return [log, *zipkin]
+
+
+def _zipkin(name: str, service: str, port: int) -> dict[str, Any]:
+    option = "USE_B3_WITH_W3C_PROPAGATION"
+    return {"name": name, "zipkin": {"service": service, "port": port, "traceContextOption": option}}

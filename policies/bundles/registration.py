@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from policies.bundles import objects, workloads
+from policies.bundles import gateways, objects, overlay, workloads
 from slipway.manifests.manifest import Manifest
 from slipway.mesh import model, names
 
@@ -36,19 +36,21 @@ def _machine_objects(mesh: model.Mesh, machine: model.Machine) -> tuple[Manifest
     """
     labels = workloads.machine_labels(mesh, machine)
     ports = _machine_ports(mesh, machine)
+    network = {"network": names.NETWORK_OF_MACHINES} if overlay.is_apart(mesh) else {}
     common: dict[str, Any] = {
         "namespace": machine.namespace,
         "declared_at": objects.clause(machine.span, f"machines.{machine.name}"),
     }
     group: dict[str, Any] = {
         "metadata": {"labels": labels},
-        "template": {"serviceAccount": machine.service_account, "ports": ports},
+        "template": {"serviceAccount": machine.service_account, "ports": ports, **network},
     }
     entry = {
         "address": machine.address,
         "labels": labels,
         "serviceAccount": machine.service_account,
         "ports": ports,
+        **network,
         **({"locality": machine.locality} if machine.locality else {}),
     }
     return (
@@ -98,14 +100,16 @@ def _names(mesh: model.Mesh, service: model.Service) -> tuple[Manifest, ...]:
     Source: istio/api networking/v1/service_entry.proto; istio.io ops/configuration/traffic-management/dns-proxy;
     istio/istio 1.29.1 pkg/config/validation/validation.go, `validateServiceEntry`.
     """
-    callers = sorted({caller.namespace for caller, _ in mesh.callers(service.name)})
+    callers = {caller.namespace for caller, _ in mesh.callers(service.name)}
     if not service.names or not callers:
         return ()
+    if service in overlay.passed_through(mesh):
+        callers.add(gateways.ISTIO_NAMESPACE)  # a gateway passes on what it knows
     addresses = sorted(mesh.machine(name).address for name in service.machines)
     spec = {
         "location": "MESH_INTERNAL",
         "resolution": "STATIC",
-        "exportTo": callers,
+        "exportTo": sorted(callers),
         **({"addresses": addresses} if addresses else {}),
         "ports": [
             {

@@ -1,6 +1,6 @@
 """Sidecar: what a workload's proxy knows about, and what it does with everything else."""
 
-from policies.bundles import dependencies, gateways, objects, positions, workloads
+from policies.bundles import dependencies, gateways, objects, overlay, positions, workloads
 from slipway.manifests.manifest import Manifest
 from slipway.mesh import model
 
@@ -35,7 +35,17 @@ def dependencies_of(mesh: model.Mesh, service: model.Service) -> list[str]:
         found.update(f"{gateways.EGRESS.namespace}/{host}" for host in outside)
     if mesh.tracing is not None:
         found.add(f"{mesh.tracing.namespace}/{dependencies.tracing_host(mesh.tracing)}")
-    return sorted(found) or [NOTHING]
+    return sorted(found | _doors(mesh, service)) or [NOTHING]
+
+
+def _doors(mesh: model.Mesh, service: model.Service) -> set[str]:
+    """Return what machines know in place of pods that they do not reach: load balancers made for them."""
+    found: set[str] = set()
+    if service.machines and service.external_calls and overlay.is_apart(mesh):
+        found.add(f"{gateways.EGRESS.namespace}/{overlay.EGRESS_HOST}")
+    if service.machines and overlay.traced(mesh):
+        found.add(f"{gateways.ISTIO_NAMESPACE}/{overlay.TRACES_HOST}")
+    return found
 
 
 def emit_sidecar_scope(mesh: model.Mesh) -> tuple[Manifest, ...]:

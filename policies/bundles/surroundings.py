@@ -1,5 +1,6 @@
 """What stands around a bundle: the workloads that it protects, the gateways, istiod's configuration, the networks."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ def emit_surroundings(mesh: model.Mesh, bundle: bundles.Bundle) -> Surroundings:
     Slipway makes no workload in the cluster, so these are the ones that the declaration expects.
     """
     network = mesh.network
-    expected = [*_gateways(bundle.gateways), *_workloads(mesh)]
+    expected = [*_gateways(bundle), *_workloads(mesh), *_system(bundle)]
     labelled = [
         Manifest(api_version="v1", kind="Namespace", name=name, labels=labels)
         for name, labels in bundle.namespace_labels.items()
@@ -28,7 +29,10 @@ def emit_surroundings(mesh: model.Mesh, bundle: bundles.Bundle) -> Surroundings:
         nsg=bundle.nsg,
         owners=owners(mesh),
         pod_network=network.pods,
-        virtual_network=tuple(filter(None, (network.pods, network.nodes, network.machines))),
+        virtual_network=tuple(
+            filter(None, ("" if network.overlay else network.pods, network.nodes, network.machines))
+        ),
+        pods_seen_as=network.nodes if network.overlay else "",
     )
 
 
@@ -80,9 +84,16 @@ def _workloads(mesh: model.Mesh) -> Iterable[Manifest]:
         yield _service(workload.service, service.namespace, labels, ports)
 
 
-def _gateways(gateways: Iterable[bundles.GatewayDeployment]) -> Iterable[Manifest]:
+def _system(bundle: bundles.Bundle) -> Iterable[Manifest]:
+    """Return Istio's own namespace where it says something: the name of the network of pods."""
+    if bundle.apart is not None:
+        labels = dict(bundle.apart.system_labels)
+        yield Manifest(api_version="v1", kind="Namespace", name="istio-system", labels=labels)
+
+
+def _gateways(bundle: bundles.Bundle) -> Iterable[Manifest]:
     """Return what the releases of gateways install."""
-    for item in gateways:
+    for item in bundle.gateways:
         labels = {**item.labels, "sidecar.istio.io/inject": "true"}
         annotations = {"inject.istio.io/templates": "gateway"}
         pod = {"serviceAccountName": item.release, "containers": [{"name": "istio-proxy", "image": "auto"}]}
@@ -92,7 +103,18 @@ def _gateways(gateways: Iterable[bundles.GatewayDeployment]) -> Iterable[Manifes
             for port in item.ports
         ]
         selector = {key: value for key, value in item.labels.items() if key in _SELECTING}
-        yield _service(item.release, item.namespace, selector, ports)
+        yield _balanced(_service(item.release, item.namespace, selector, ports), item, bundle)
+
+
+def _balanced(service: Manifest, item: bundles.GatewayDeployment, bundle: bundles.Bundle) -> Manifest:
+    """Return a gateway's Service with its load balancer's address, where somebody is told to go there."""
+    if bundle.apart is None or item.service_type != "LoadBalancer":
+        return service
+    spec = {**service.body["spec"], "type": "LoadBalancer"}
+    spec |= {"loadBalancerIP": item.load_balancer_ip} if item.load_balancer_ip else {}
+    return dataclasses.replace(
+        service, labels=dict(item.labels), annotations=dict(item.service_annotations), body={"spec": spec}
+    )
 
 
 def _deployment(

@@ -8,7 +8,7 @@ service's, the root namespace.
 from dataclasses import dataclass
 from typing import Any
 
-from policies.bundles import gateways, objects, routes
+from policies.bundles import gateways, objects, overlay, routes
 from slipway.manifests.manifest import Manifest
 from slipway.mesh import model, names, traffic
 
@@ -137,12 +137,17 @@ def _traffic_policy(name: _Name) -> dict[str, Any]:
 
 
 def _visible_in(mesh: model.Mesh, name: _Name) -> list[str]:
-    """Return the namespaces of the callers and the service's own; the ingress gateway knows the Service only."""
+    """Return the namespaces of the callers and the service's own; the ingress gateway knows the Service only.
+
+    So does the east-west gateway, where it passes calls of machines on: a subset's too, if it knows that.
+    """
     service = name.service
     found = {service.namespace, *(caller.namespace for caller, _ in mesh.callers(service.name))}
     routed = {route.service for host in mesh.ingress for route in host.routes}
     if name.host == service.host and service.name in routed:
         found.add(gateways.INGRESS.namespace)
+    if service in overlay.passed_through(mesh):
+        found.add(gateways.ISTIO_NAMESPACE)
     return sorted(found)
 
 

@@ -1,7 +1,7 @@
 """Rules about who may come in and go out: policies that allow everything, listeners, gateways, raw filters."""
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from policies.guardrails.rule import Resource, ResourceRule, StackRule, items, maps, section
@@ -34,8 +34,16 @@ def _listeners(resource: Resource, _today: datetime.date) -> Iterable[str]:
     if resource.kind == "Release" and str(resource.inputs.get("chart", "")).rstrip("/").endswith("gateway"):
         service = section(section(resource.inputs, "values"), "service")
         name = str(resource.inputs.get("name", ""))
+        if _names_callers(service):
+            return
         if service.get("type", "LoadBalancer") != "ClusterIP" and name not in _PUBLIC_GATEWAYS:
             yield f"installs the gateway `{name}` with a public Service, and it is no declared way in"
+
+
+def _names_callers(service: Mapping[str, Any]) -> bool:
+    """Whether a load balancer takes packets of stated networks only, none of them everybody's."""
+    ranges = {str(item) for item in items(service, "loadBalancerSourceRanges")}
+    return bool(ranges) and not ranges & _ANYWHERE
 
 
 def _gateway_hosts(resource: Resource, _today: datetime.date) -> Iterable[str]:
@@ -46,8 +54,9 @@ def _gateway_hosts(resource: Resource, _today: datetime.date) -> Iterable[str]:
                 yield f"the host `{host}` serves every name"
             if not slash or namespace == "*":
                 yield f"the host `{host}` may be taken by routes of any namespace; write `./{name}`"
-        if section(server, "tls").get("mode") == "AUTO_PASSTHROUGH":
-            yield "`AUTO_PASSTHROUGH` opens every service of the mesh by its name"
+        wild = [item for item in map(str, items(server, "hosts")) if "*" in item]
+        if wild and section(server, "tls").get("mode") == "AUTO_PASSTHROUGH":
+            yield f"`AUTO_PASSTHROUGH` with `{min(wild)}` opens every service of the mesh by its name; name each"
 
 
 def _filters(resource: Resource, _today: datetime.date) -> Iterable[str]:

@@ -1,12 +1,13 @@
 """Rules about who is who: mutual TLS, identities of machines, principals."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from policies.guardrails.rule import Resource, ResourceRule, items, maps, section
+from policies.guardrails.rule import Resource, ResourceRule, StackRule, items, maps, section
 
 UNTIL = "slipway.dev/until"
 SCOPE = "slipway.dev/scope"
+NETWORK = "topology.istio.io/network"
 _ROOT_NAMESPACE = "istio-system"
 
 
@@ -76,6 +77,20 @@ def _root_namespace(resource: Resource, _today: datetime.date) -> Iterable[str]:
         yield f"stands in `{_ROOT_NAMESPACE}` without a selector, so it reaches namespaces that nobody declared"
 
 
+def _networks(resources: Sequence[Resource]) -> Iterable[str]:
+    """Yield machines without a network of their own, where the network of pods has a name.
+
+    Source: istio/istio 1.29.1 pilot/pkg/serviceregistry/kube/controller/controller.go `Network`: they count as pods
+    then, and proxies of two networks are sent to addresses that they have no way to.
+    """
+    labels = [section(item.metadata, "labels") for item in resources if item.kind == "Namespace"]
+    pods = {str(item[NETWORK]) for item in labels if item.get(NETWORK)}
+    for item in resources if pods else ():
+        network = item.spec.get("network")
+        if item.kind == "WorkloadEntry" and (not network or network in pods):
+            yield f"the machine `{item.name}` counts as one of the network of pods, `{min(pods)}`; state its own"
+
+
 RULES = (
     ResourceRule(
         name="plaintext-ends",
@@ -101,5 +116,12 @@ RULES = (
         name="nothing-for-the-whole-mesh",
         description="Policies reach declared namespaces only.",
         check=_root_namespace,
+    ),
+)
+STACK_RULES = (
+    StackRule(
+        name="machines-have-a-network",
+        description="Where the network of pods has a name, a WorkloadEntry states another.",
+        check=_networks,
     ),
 )

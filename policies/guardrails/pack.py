@@ -13,7 +13,7 @@ from policies.guardrails.rule import Resource, ResourceRule, StackRule
 NAME = "slipway"
 UNKNOWN = "(not known yet)"
 RESOURCE_RULES: tuple[ResourceRule, ...] = (*identity.RULES, *access.RULES, *supply.RULES)
-STACK_RULES: tuple[StackRule, ...] = access.STACK_RULES
+STACK_RULES: tuple[StackRule, ...] = (*identity.STACK_RULES, *access.STACK_RULES)
 
 
 def plain(value: Any) -> Any:

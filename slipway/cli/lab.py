@@ -22,18 +22,20 @@ def lab() -> None:
 @lab.command()
 @_INSTANCE
 @click.option("--example", is_flag=True, help="Install the example's workloads, as its teams would.")
-def up(instance: str, *, example: bool) -> None:
+@click.option("--overlay", is_flag=True, help="Make a new lab whose machines have no way to pods' addresses.")
+def up(instance: str, *, example: bool, overlay: bool) -> None:
     """Make every part of INSTANCE run: programs, network, cluster, machines that were created.
 
     \b
     Heals whatever was killed; a second run does nothing and says so. Example: slipway lab up
+    An environment with `network: {podNetwork: overlay}` needs a lab made with --overlay.
     """
     from slipway.lab import instance as instances
     from slipway.lab import lab as labs
 
     found = labs.Lab(instance=instances.named(instance))
     tell = _reporter()
-    done = found.up(tell)
+    done = found.up(tell, with_overlay=overlay)
     changed = done.changed
     if example:
         objects = found.install_example()

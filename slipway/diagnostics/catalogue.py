@@ -293,7 +293,9 @@ IMAGE_NOT_PINNED = _code("0807", "image without a version", "The same declaratio
 OUT_OF_REACH = _code(
     "0808", "out of reach", "Something in the declaration needs a way that the platform does not have."
 )
-OTHER_PLATFORM = _code("0809", "key of another platform", "Settings of Azure mean nothing elsewhere.")
+OTHER_PLATFORM = _code(
+    "0809", "key of another platform", "A setting of one platform or network of pods means nothing in another."
+)
 
 
 def codes() -> tuple[Code, ...]:

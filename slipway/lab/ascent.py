@@ -21,6 +21,7 @@ from slipway.lab import (
     load_balancer,
     mounts,
     network,
+    overlay,
     platform,
     programs,
     supervision,
@@ -146,6 +147,7 @@ class Ascent:
         kubernetes_settings = ["net.ipv4.ip_forward=1", "net.ipv4.conf.all.route_localnet=1"]
         argv = ["sysctl", "--quiet", "--write", *kubernetes_settings]
         network.run(self._instance, instances.NODE, argv, timeout_s=10)
+        overlay.apply(self._instance)
         mounts.create(self._instance)
         kernel_settings.remember()
         kernel_settings.provide()

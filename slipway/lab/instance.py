@@ -10,6 +10,7 @@ from pathlib import Path
 import platformdirs
 
 FABRIC_PREFIX_LENGTH = 16
+FABRIC_NETWORK = f"10.60.0.0/{FABRIC_PREFIX_LENGTH}"
 INTERNET_ADDRESS = "10.60.0.1"
 PLATFORM_ADDRESS = "10.60.0.2"
 VAULT_ADDRESS = "10.60.0.4"
@@ -22,8 +23,9 @@ NODE_ADDRESS = "10.60.1.10"
 INGRESS_ADDRESS = "10.60.1.100"
 CONTROL_PLANE_ADDRESS = "10.60.1.101"
 LOAD_BALANCER_ADDRESSES = tuple(f"10.60.1.{last}" for last in range(102, 120))
-# What an environment on Azure with the infrastructure 10.60.1.128/25 derives for istiod and for the ingress gateway.
-AZURE_LOAD_BALANCER_ADDRESSES = ("10.60.1.132", "10.60.1.133")
+# What an environment on Azure with the infrastructure 10.60.1.128/25 derives for istiod, for the ingress gateway and,
+# where pods are in an overlay, for the egress gateway.
+AZURE_LOAD_BALANCER_ADDRESSES = ("10.60.1.132", "10.60.1.133", "10.60.1.134")
 LOAD_BALANCER_NETWORKS = ("10.60.1.96/27", "10.60.1.128/27")
 POD_NETWORK = "10.61.0.0/16"
 NODE_POD_NETWORK = "10.61.0.0/24"
@@ -80,6 +82,16 @@ class Instance:
         return self.state / "certificates" / "public-ca.crt"
 
     @property
+    def overlay_mark(self) -> Path:
+        """The file that says that pods are in an overlay, which machines have no way to."""
+        return self.state / "pods-in-overlay"
+
+    @property
+    def has_overlay(self) -> bool:
+        """Whether pods are in an overlay."""
+        return self.overlay_mark.exists()
+
+    @property
     def cgroup(self) -> str:
         """The control group below which all containers of the instance run."""
         return f"/slipway/{self.name}"
@@ -112,7 +124,7 @@ def named(name: str) -> Instance:
 
 def on_fabric(address: str) -> str:
     """Return ``address`` with the fabric's prefix length, as network.attach takes it; refuses one outside of it."""
-    fabric = ipaddress.ip_network(f"{INTERNET_ADDRESS}/{FABRIC_PREFIX_LENGTH}", strict=False)
+    fabric = ipaddress.ip_network(FABRIC_NETWORK)
     if ipaddress.ip_address(address) not in fabric:
         msg = f"the address is {address}; allowed are addresses in {fabric}"
         raise LabError(msg)

@@ -18,6 +18,7 @@ from slipway.lab import (
     kernel_settings,
     mounts,
     network,
+    overlay,
     preflight,
     programs,
     texts,
@@ -42,14 +43,17 @@ class Lab:
         """The loopback ports by name: apiserver, ingress-http, ingress-https, zipkin; empty before the first up."""
         return forwards.ports(self.instance)
 
-    def up(self, report: ascent.Report) -> ascent.Up:
+    def up(self, report: ascent.Report, *, with_overlay: bool = False) -> ascent.Up:
         """Make every part of the lab run and return when the cluster serves.
 
+        ``with_overlay`` makes a new lab one whose machines have no way to pods' addresses.
         Raises :class:`LabError` (what is missing on this computer, before anything is done; or what did not get
         ready in time), :class:`LabLocked`, and ProgramsUnavailable.
         """
         preflight.check(self.instance)
         with holding(self.instance):
+            if with_overlay:
+                overlay.choose(self.instance)
             try:
                 return ascent.Ascent(self.instance, report).run()
             except OSError as error:

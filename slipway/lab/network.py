@@ -54,7 +54,8 @@ def attach(instance: instances.Instance, host: str, addresses: Sequence[str], de
     """Make ``host`` part of the fabric and return the name of its port there (at most 15 characters).
 
     ``addresses`` are written with their prefix length (``10.60.2.11/16``), the first is the one that the host
-    sends from. The host reaches pods by the node, and the platform's resolver and metadata by the platform.
+    sends from. The host reaches pods by the node unless they are in an overlay, and the platform's resolver and
+    metadata by the platform.
     Repeating it adds what is missing and removes no address.
     """
     namespace, fabric = instance.namespace(host), instance.namespace(instances.FABRIC)
@@ -70,7 +71,7 @@ def attach(instance: instances.Instance, host: str, addresses: Sequence[str], de
         namespaces.batch(fabric, [f"link add name {port} type veth peer name {INTERFACE} netns {namespace}"])
     namespaces.batch(fabric, [f"link set dev {port} alias {host} master {BRIDGE} up"])
     lines = [f"address replace {address} dev {INTERFACE}" for address in addresses]
-    namespaces.batch(namespace, [*lines, f"link set dev {INTERFACE} up", *_routes(host, default_via)])
+    namespaces.batch(namespace, [*lines, f"link set dev {INTERFACE} up", *_routes(instance, host, default_via)])
     return port
 
 
@@ -164,9 +165,11 @@ def run(
     return process.run(words, timeout_s=timeout_s, env=env, stdin=stdin, check=check, redact=redact)
 
 
-def _routes(host: str, default_via: str | None) -> list[str]:
+def _routes(instance: instances.Instance, host: str, default_via: str | None) -> list[str]:
     if host == instances.NODE:  # an address without a pod is nowhere, not on the default route
         lines = [f"route replace unreachable {instances.POD_NETWORK}"]
+    elif instance.has_overlay and host != instances.INTERNET:
+        lines = []
     else:
         lines = [f"route replace {instances.POD_NETWORK} via {instances.NODE_ADDRESS}"]
     if host != instances.PLATFORM:

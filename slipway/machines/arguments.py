@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from slipway.manifests import guard
-from slipway.mesh import model
+from slipway.mesh import model, names
 
 CLUSTER = "Kubernetes"  # istiod's own default. Source: istio 1.29.1, pkg/config/constants `DefaultClusterName`
 CONTROL_PLANE_PORT = 15012
@@ -57,9 +57,10 @@ class MachineArguments:
 
     ``services`` are those that run on the machine, as the declaration states them. ``control_plane`` is the IPv4
     address by which machines reach istiod; ``cluster`` equals istiod's cluster name, or it refuses the machine's
-    token. ``token`` is None where the machine has no identity of its own: who onboards it brings one.
-    ``team_cloud_config`` is the text of the cloud-config that the machine's team wrote, or empty. ``archive`` is None
-    where the log of its database is not archived, or it has none.
+    token; ``network`` is the machine's, by name, and empty where pods and machines share one. ``token`` is None where
+    the machine has no identity of its own: who onboards it brings one. ``team_cloud_config`` is the text of the
+    cloud-config that the machine's team wrote, or empty. ``archive`` is None where the log of its database is not
+    archived, or it has none.
     """
 
     machine: model.Machine
@@ -74,6 +75,7 @@ class MachineArguments:
     package: SidecarPackage
     team_cloud_config: str
     archive: Archive | None = None
+    network: str = ""
 
     @property
     def data_folder(self) -> str:
@@ -119,4 +121,5 @@ def of(
         package=package,
         team_cloud_config=team_cloud_config,
         archive=archive,
+        network=names.NETWORK_OF_MACHINES if mesh.network.overlay else "",
     )

@@ -89,6 +89,7 @@ def _proxy_metadata(machine: arguments.MachineArguments) -> dict[str, str]:
         "ISTIO_META_CLUSTER_ID": machine.cluster,
         "ISTIO_META_DNS_CAPTURE": "true",
         "ISTIO_META_MESH_ID": machine.mesh_name,
+        **({"ISTIO_META_NETWORK": machine.network} if machine.network else {}),
         "ISTIO_META_WORKLOAD_ENTRY": machine.machine.name,
         "ISTIO_META_WORKLOAD_NAME": machine.machine.name,
         "PROXY_CONFIG_XDS_AGENT": "true",

@@ -16,7 +16,8 @@ class Surroundings:
 
     ``manifests`` are what others make and the answers need: pods and Services of teams, of gateways' releases,
     and the labels of teams' namespaces. ``mesh_config`` is istiod's, ``nsg`` has the rules at each machine,
-    ``owners`` who answers for a host that is called. ``pod_network`` and ``virtual_network`` are CIDR blocks.
+    ``owners`` who answers for a host that is called. ``pod_network`` and ``virtual_network`` are CIDR blocks, and
+    ``pods_seen_as`` the one from which machines see pods, where they have no way to pods' own addresses; empty else.
     """
 
     manifests: tuple[Manifest, ...] = ()
@@ -25,6 +26,7 @@ class Surroundings:
     owners: Mapping[str, str] = field(default_factory=dict[str, str])
     pod_network: str = ""
     virtual_network: tuple[str, ...] = ()
+    pods_seen_as: str = ""
 
     def to_json(self) -> str:
         """Return everything as one line of JSON; the same values give the same text."""
@@ -35,6 +37,7 @@ class Surroundings:
             "owners": dict(self.owners),
             "podNetwork": self.pod_network,
             "virtualNetwork": list(self.virtual_network),
+            **({"podsSeenAs": self.pods_seen_as} if self.pods_seen_as else {}),
         }
         return json.dumps(known, sort_keys=True, separators=(",", ":"))
 
@@ -51,4 +54,5 @@ class Surroundings:
             owners=known["owners"],
             pod_network=known["podNetwork"],
             virtual_network=tuple(known["virtualNetwork"]),
+            pods_seen_as=known.get("podsSeenAs", ""),
         )

@@ -103,7 +103,8 @@ class _Checking:
         if not self._is_large_enough("infrastructure", azure_plan.INFRASTRUCTURE_PREFIX):
             return
         parts = azure_plan.infrastructure(network.infrastructure)
-        homes = {"vault": parts.endpoints, "controlPlane": parts.load_balancers, "ingress": parts.load_balancers}
+        balancers = dict.fromkeys(("controlPlane", "ingress", "egress"), parts.load_balancers)
+        homes = {"vault": parts.endpoints, **balancers}
         for key, home in homes.items():
             place = self._block(key)
             if (
@@ -246,10 +247,6 @@ class _Checking:
             self._report(
                 catalogue.OUT_OF_REACH, sentence, hint, place=None if place is None else place.get("sidecar")
             )
-        if self.azure.pod_network is azure.PodNetwork.OVERLAY:
-            names = wording.listed(item.name for item in self.mesh.machines)
-            sentence = f"the machines {names} cannot reach pods in an overlay network"
-            self._report(catalogue.OUT_OF_REACH, sentence, "state `pods: podSubnet`", place=self.stated.get("pods"))
 
     def _is_locked(self) -> bool:
         return self.mesh.phases.egress is model.EgressMode.LOCKED

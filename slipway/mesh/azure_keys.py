@@ -145,7 +145,7 @@ AZURE = Record(
         Field(
             key="pods",
             shape=Choice(noun="a network of pods", values=tuple(item.value for item in azure.PodNetwork)),
-            doc="`podSubnet`: machines reach pods; `overlay`: fewer addresses, no machines; default: podSubnet",
+            doc="`podSubnet`: machines reach pods; `overlay`: gateways only, fewer addresses; default: podSubnet",
         ),
         Field(
             key="api",

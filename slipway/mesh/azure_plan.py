@@ -75,6 +75,7 @@ def derived(stated: Mapping[str, str]) -> dict[str, str]:
         "archive": _address(parts.endpoints, 1),
         "controlPlane": _address(parts.load_balancers, 0),
         "ingress": _address(parts.load_balancers, 1),
+        "egress": _address(parts.load_balancers, 2),
     }
 
 

@@ -10,7 +10,7 @@ from slipway.mesh import azure_checks, model, outside, plain_callers
 from slipway.mesh.reading import Found
 
 _PLAN_NETWORKS = ("pods", "services", "nodes", "machines", "infrastructure")
-_PLAN_ADDRESSES = ("resolver", "metadata", "vault", "archive", "control_plane", "ingress")
+_PLAN_ADDRESSES = ("resolver", "metadata", "vault", "archive", "control_plane", "ingress", "egress")
 
 
 def check(mesh: model.Mesh, *, declared: Found, positions: Found, collector: Collector) -> None:
@@ -21,6 +21,7 @@ def check(mesh: model.Mesh, *, declared: Found, positions: Found, collector: Col
     _check_logical_names(declared, positions, collector)
     _check_addresses(mesh, positions, collector)
     _check_networks(mesh, positions, collector)
+    _check_way_out(mesh, positions, collector)
     _check_localities(mesh, positions, collector)
     outside.check_addresses(mesh, declared.entries("external"), collector)
     azure_checks.check(mesh, positions=positions, collector=collector)
@@ -217,6 +218,17 @@ def _check_networks(mesh: model.Mesh, positions: Found, collector: Collector) ->
                 found=other,
                 hint=hint,
             )
+
+
+def _check_way_out(mesh: model.Mesh, positions: Found, collector: Collector) -> None:
+    """Report an overlay whose machines call outside hosts and have no address of the egress gateway."""
+    callers = [item.name for item in mesh.services if item.machines and item.external_calls]
+    if not callers or not mesh.network.overlay or mesh.network.egress or mesh.platform is model.PlatformKind.AZURE:
+        return
+    place = positions.get("network") or positions
+    sentence = f"the machines of {wording.listed(callers)} call outside hosts, and pods are in an overlay"
+    hint = "add `network: {egress: ...}`, the internal load balancer's address for the egress gateway"
+    collector.report(catalogue.MISSING_KEY, sentence, span=place.key, path="network.egress", hint=hint)
 
 
 def _check_localities(mesh: model.Mesh, positions: Found, collector: Collector) -> None:

@@ -4,12 +4,14 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 
 from slipway.diagnostics import Collector, catalogue, wording
-from slipway.mesh import azure, azure_keys, azure_plan, model, platforms
+from slipway.mesh import azure, azure_keys, azure_plan, environment_keys, model, platforms
 from slipway.mesh.reading import Found
 
+_POD_NETWORK = "podNetwork"
 _PLAN_KEYS = {"control_plane": "controlPlane"}  # fields of Network whose key is spelt otherwise
 SSH_PORT = 22
-_DERIVED_ON_AZURE = {"vault", "archive", "controlPlane", "ingress"}  # from `infrastructure`
+_OPTIONAL = {"vault", "archive", "infrastructure", "egress"}
+_DERIVED_ON_AZURE = {"vault", "archive", "controlPlane", "ingress", "egress"}  # from `infrastructure`
 _OF_MACHINES = {"machines", "resolver", "metadata", "controlPlane"}
 
 
@@ -120,23 +122,26 @@ def read_network(
     found: Found | None,
     *,
     platform: model.PlatformKind,
+    settings: azure.Azure | None,
     environment: Found,
     has_ingress: bool,
     collector: Collector,
 ) -> model.Network:
     """Return the address plan: the platform's own, with what the environment states instead.
 
-    Where all is there already, what is about machines or the ingress is needed only with them, and empty without.
+    ``settings`` are those of Azure, which says by itself where pods get their addresses from. Where all is there
+    already, what is about machines or the ingress is needed only with them, and empty without.
     """
     values = platforms.plan(platform)
     if found is not None:
-        values |= {key: item.text for key, item in found.fields.items()}
+        values |= {key: item.text for key, item in found.fields.items() if key != _POD_NETWORK}
     if platform is model.PlatformKind.AZURE:
         values = azure_plan.derived(values) | values
-    keys = {item.name: _PLAN_KEYS.get(item.name, item.name) for item in dataclasses.fields(model.Network)}
-    optional = _DERIVED_ON_AZURE if platform is model.PlatformKind.AZURE else {"vault", "archive", "infrastructure"}
+    named = [item.name for item in dataclasses.fields(model.Network) if item.name != "overlay"]
+    keys = {name: _PLAN_KEYS.get(name, name) for name in named}
+    optional = _DERIVED_ON_AZURE if platform is model.PlatformKind.AZURE else _OPTIONAL
     if platform is model.PlatformKind.EXISTING:
-        optional |= set() if environment.entries("machines") else _OF_MACHINES
+        optional = optional | (set() if environment.entries("machines") else _OF_MACHINES)
         optional |= set() if has_ingress else {"ingress"}
     missing = sorted(key for key in keys.values() if key not in values and key not in optional)
     if missing:
@@ -144,4 +149,27 @@ def read_network(
         sentence = f"the address plan of the platform `{platform.value}` needs {wording.listed(missing)}"
         hint = f"add `network: {{{', '.join(f'{key}: ...' for key in missing)}}}`"
         collector.report(catalogue.MISSING_KEY, sentence, span=place.key, path=place.path or "network", hint=hint)
-    return model.Network(**{name: values.get(key, "") for name, key in keys.items()})
+    overlay = _is_overlay(found, settings=settings, collector=collector)
+    if not overlay:
+        _check_idle(found, collector)
+    known = {name: values.get(key, "") for name, key in keys.items() if overlay or name != "egress"}
+    return model.Network(**known, overlay=overlay)
+
+
+def _is_overlay(found: Found | None, *, settings: azure.Azure | None, collector: Collector) -> bool:
+    stated = None if found is None else found.get(_POD_NETWORK)
+    if settings is None:
+        return stated is not None and stated.text == environment_keys.OVERLAY
+    if stated is not None:
+        sentence = f"`{_POD_NETWORK}` means nothing on Azure, where `azure.pods` says it"
+        hint = "remove it, and state `azure: {pods: overlay}` for an overlay"
+        collector.report(catalogue.OTHER_PLATFORM, sentence, span=stated.key, path=stated.path, hint=hint)
+    return settings.pod_network is azure.PodNetwork.OVERLAY
+
+
+def _check_idle(found: Found | None, collector: Collector) -> None:
+    stated = None if found is None else found.get("egress")
+    if stated is not None:
+        sentence = "`egress` means nothing where machines reach the egress gateway's pods"
+        hint = f"remove it, or state `{_POD_NETWORK}: {environment_keys.OVERLAY}`"
+        collector.report(catalogue.OTHER_PLATFORM, sentence, span=stated.key, path=stated.path, hint=hint)

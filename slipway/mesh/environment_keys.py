@@ -18,6 +18,7 @@ from slipway.mesh.mesh_keys import (
 from slipway.mesh.shape import Choice, Either, Field, ListOf, MapOf, Record, Text, Whole
 from slipway.mesh.traffic_keys import PERCENT
 
+ROUTED, OVERLAY = "routed", "overlay"  # how machines stand to pods' addresses
 IDENTIFIER = Text(
     noun="a name in the database", parse=values.parse_identifier, schema={"pattern": "^[a-z_][a-z0-9_-]{0,62}$"}
 )
@@ -129,10 +130,21 @@ NETWORK = Record(
         Field(key="controlPlane", shape=ADDRESS, doc="the load balancer by which machines reach istiod"),
         Field(key="ingress", shape=ADDRESS, doc="the ingress gateway"),
         Field(
+            key="podNetwork",
+            shape=Choice(noun="a network of pods", values=(ROUTED, OVERLAY)),
+            doc="`routed`: machines reach pods' addresses; `overlay`: they do not, and see pods by the nodes' "
+            "addresses; default: routed, and on Azure what `azure.pods` says",
+        ),
+        Field(
+            key="egress",
+            shape=ADDRESS,
+            doc="overlay: the load balancer by which machines reach the egress gateway; nothing elsewhere",
+        ),
+        Field(
             key="infrastructure",
             shape=CIDR,
             doc="Azure: internal load balancers, private endpoints and the API server, a /25 or more; "
-            "vault, controlPlane and ingress get their addresses there",
+            "vault, controlPlane, ingress and egress get their addresses there",
         ),
     ),
 )

@@ -130,6 +130,7 @@ def _resolve(
         network=environment.read_network(
             positions.get("network"),
             platform=platform,
+            settings=settings,
             environment=positions,
             has_ingress=bool(declared.entries("ingress")),
             collector=collector,

@@ -368,6 +368,8 @@ class Network:
     which machines take their token (empty: none); ``control_plane`` the internal load balancer address by which
     machines reach istiod; ``ingress`` the ingress gateway's address; ``infrastructure`` the platform's own subnets
     (empty: none that is known); ``archive`` the address of the storage to which databases' logs go (empty: none).
+    ``overlay`` tells that machines have no way to pods' addresses and see pods by those of the nodes; ``egress`` is
+    then the internal load balancer address by which they reach the egress gateway.
     """
 
     pods: str
@@ -381,6 +383,17 @@ class Network:
     ingress: str
     infrastructure: str = ""
     archive: str = ""
+    egress: str = ""
+    overlay: bool = False
+
+    @property
+    def pods_seen_as(self) -> str:
+        """The block from which pods' connections reach machines: the nodes' own in an overlay.
+
+        Source: AKS documentation, concepts-network-cni-overview, "Feature comparison": traffic leaves an overlay
+        with the node's address.
+        """
+        return self.nodes if self.overlay else self.pods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ LABEL_CHARACTERS = 63  # Source: RFC 1123; Kubernetes apimachinery pkg/util/vali
 SUBDOMAIN_CHARACTERS = 253  # Source: same, DNS1123SubdomainMaxLength
 REVISION_CHARACTERS = LABEL_CHARACTERS - len("istiod-")
 CLUSTER = "cluster"  # the word in `runsOn` for pods
+# Networks of a mesh whose machines have no way to pods' addresses, as Istio names them on both sides.
+NETWORK_OF_PODS, NETWORK_OF_MACHINES = "pods", "machines"
 RESERVED_NAMESPACES = frozenset({"istio-system", "istio-ingress", "istio-egress"})
 _ANYBODY = "default"
 _HASH_CHARACTERS = 8

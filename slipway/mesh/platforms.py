@@ -16,6 +16,7 @@ LAB = {
     "vault": "10.60.0.4",
     "controlPlane": "10.60.1.101",
     "ingress": "10.60.1.100",
+    "egress": "10.60.1.102",
 }
 _AZURE = {"resolver": _AZURE_RESOLVER, "metadata": _METADATA}
 

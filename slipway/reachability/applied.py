@@ -25,4 +25,5 @@ def read_applied(objects: Iterable[Manifest], surroundings: Surroundings) -> Wor
         origins={item.key: item.annotations.get(_DECLARED_AT, "") for item in manifests},
         pod_network=surroundings.pod_network,
         virtual_network=surroundings.virtual_network,
+        pods_seen_as=surroundings.pods_seen_as,
     )

@@ -5,6 +5,7 @@ pilot/pkg/networking/core/cluster_tls.go (modes), pilot/pkg/networking/util/util
 ports), pilot/pkg/xds/endpoints/mtls_checker.go (automatic mutual TLS by endpoint).
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,22 +23,24 @@ from slipway.reachability.objects import (
     TrafficPolicy,
 )
 from slipway.reachability.questions import Application
-from slipway.reachability.registry import Registry, Target
+from slipway.reachability.registry import Door, Registry, Target
 from slipway.reachability.request import Request
-from slipway.reachability.split import Split, answer, joined, possible, unknown
+from slipway.reachability.split import Split, answer, joined, possible, unknown, with_reason
 from slipway.reachability.visibility import exported, most_specific
 from slipway.reachability.world import World, selects
 
+_CLUSTER_NAME = "outbound_"  # how the server name begins that a proxy makes of a cluster's own
 _NO_LABELS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """The proxy that opens the connection: its namespace, labels, and the hop that it is."""
+    """The proxy that opens the connection: its namespace, labels, network, and the hop that it is."""
 
     namespace: str
     labels: Mapping[str, str]
     hop: Hop
+    network: str = ""
 
 
 class Clusters:
@@ -141,6 +144,7 @@ class Clusters:
                     request=request,
                     inbound=inbound,
                     mask=mask,
+                    subset=subset,
                 )
             )
         return possible(splits)
@@ -158,6 +162,7 @@ class Clusters:
         request: Request,
         inbound: Inbound,
         mask: int,
+        subset: str,
     ) -> Split:
         """Return what holds for every endpoint."""
         if not targets:
@@ -166,14 +171,28 @@ class Clusters:
             reason = f"{service.hostname} has no endpoint with port {port.number}"
             return [(mask, answer(Outcome.DENIED, client.hop, reason, seen=closed(way), key=service.key))]
         splits: list[Split] = []
+        left_out = False
         for target in dict.fromkeys(targets):
             wires = self._wires(service, target, settings, marked, request)
+            doors = self._doors(client, target)
+            left_out |= bool(doors) and wires != (Wire.MUTUAL_TLS,)
             for wire in wires:
                 if wire is Wire.MUTUAL_TLS and (misnamed := self._misnamed(service, target, settings)):
                     splits.append([(mask, answer(Outcome.DENIED, client.hop, misnamed, seen=closed(way)))])
                     continue
                 sent = request.carried(self._sni(service, port, settings, wire, request))
-                splits.append(inbound.arrive(target, wire, way, sent, mask))
+                if not doors:
+                    splits.append(inbound.arrive(target, wire, way, sent, mask))
+                elif wire is Wire.MUTUAL_TLS:
+                    splits += [
+                        self._through(
+                            item, target, service, subset, way=way, request=sent, inbound=inbound, mask=mask
+                        )
+                        for item in doors
+                    ]
+        if left_out and not splits:
+            reason = f"the endpoints of {service.hostname} are on another network, and none takes mutual TLS"
+            splits.append([(mask, answer(Outcome.DENIED, client.hop, reason, seen=closed(way), key=service.key))])
         return joined(possible(splits))
 
     def _misnamed(self, service: Service, target: Target, settings: TlsSettings | None) -> str:
@@ -191,6 +210,51 @@ class Clusters:
             return ""
         wanted = ", ".join(sorted(names))
         return f"{workload.key} proves to be {identity}, and clients of {service.hostname} take {wanted} only"
+
+    def _doors(self, client: Client, target: Target) -> list[Service]:
+        """Return the gateways by which a proxy reaches an endpoint of another network; none: directly.
+
+        Source: istio 1.29.1 pilot/pkg/xds/endpoints/ep_filters.go, EndpointsByNetworkFilter.
+        """
+        if not client.network or not target.network or client.network == target.network:
+            return []
+        return self._world.network_gateways.get(target.network, [])
+
+    def _through(
+        self,
+        gateway: Service,
+        target: Target,
+        service: Service,
+        subset: str,
+        *,
+        way: Way,
+        request: Request,
+        inbound: Inbound,
+        mask: int,
+    ) -> Split:
+        """Return what happens by a gateway that passes on what is named like a cluster, and to nobody else."""
+        if not self._passes(gateway, service, subset, request, inbound):
+            reason = f"no Gateway at {gateway.key} passes on what is meant for {service.hostname}"
+            seen = closed(way)
+            return [(mask, answer(Outcome.DENIED, Hop.EAST_WEST_GATEWAY, reason, seen=seen, key=gateway.key))]
+        reached = dataclasses.replace(target, door=Door(address=gateway.balancers[0], port=gateway.passthrough))
+        sent = dataclasses.replace(request, forwarded=request.forwarded or "gateway")
+        found = inbound.arrive(reached, Wire.MUTUAL_TLS, way, sent, mask)
+        return with_reason(found, f"by {gateway.key}, which passes it on")
+
+    def _passes(self, gateway: Service, service: Service, subset: str, request: Request, inbound: Inbound) -> bool:
+        """Return whether a gateway knows the cluster that the caller's proxy names: its service and its subset."""
+        port = gateway.port(gateway.passthrough)
+        there = self._registry.targets(gateway, port) if port is not None else ()
+        shown = service.export_to or self._world.mesh.service_export
+        subsets = {item.name for rule in self.rules(gateway.namespace, service) for item in rule.subsets}
+        return (
+            bool(there)
+            and request.outer_sni.startswith(_CLUSTER_NAME)
+            and (not subset or subset in subsets)
+            and exported(shown, owner=service.namespace, namespace=gateway.namespace)
+            and all(inbound.passes(item, service.hostname) for item in there)
+        )
 
     def _elsewhere(self, service: Service, port: ServicePort) -> tuple[Target, ...]:
         """Return where a service without endpoints leads: a name outside that DNS finds, or what was dialled."""

@@ -98,6 +98,15 @@ class Gateways:
         servers = self._servers(self._world.workloads[index], port)
         return any(self._takes(item, wire, request) for item in servers)
 
+    def passes(self, index: int, port: int, host: str) -> bool:
+        """Return whether the gateway passes mutual TLS on to a service of this name.
+
+        Source: istio 1.29.1 pilot/pkg/networking/core/gateway.go, builtAutoPassthroughFilterChains: nothing is
+        authorized there, and of a host only the name counts.
+        """
+        servers = self._servers(self._world.workloads[index], port)
+        return any(item.server.tls == "AUTO_PASSTHROUGH" and item.covers(host) for item in servers)
+
     def _servers(self, workload: Workload, port: int) -> list[_Open]:
         """Return the servers on a port of the gateway's Envoy; a server names the port of the gateway's Service."""
         numbers = {
@@ -258,7 +267,8 @@ class Gateways:
         found = service.port(port)
         if found is None or service.unmodelled or service.external_name:
             return [(1, unknown(hop, f"{service.key} has what is not modelled", key=service.key))]
-        client = Client(namespace=workload.namespace, labels=workload.labels, hop=hop)
+        network = self._world.network_of(workload)
+        client = Client(namespace=workload.namespace, labels=workload.labels, hop=hop, network=network)
         return self._clusters.send(
             service,
             found,

@@ -4,6 +4,7 @@ Source: istio 1.29.1 pilot/pkg/networking/core/filterchain_options.go (which cha
 listener_inbound.go (ports without a Service meet the same modes on sniffing chains).
 """
 
+import dataclasses
 from typing import Protocol
 
 from slipway.reachability import mutual_tls, paths, places, registry
@@ -71,6 +72,10 @@ class AtGateway(Protocol):
         """Return whether a server of a gateway takes such a connection."""
         ...
 
+    def passes(self, index: int, port: int, host: str) -> bool:
+        """Return whether a gateway passes mutual TLS on to a service of this name."""
+        ...
+
 
 class _Passed:
     """Who of some callers gets through network rules: ``through`` has also those that may get through or not."""
@@ -106,16 +111,49 @@ class Inbound:
         self._networks = NetworkPolicies(world, callers)
         self._facts: dict[tuple[int, int], tuple[tuple[mutual_tls.Mode, ...], Port, Key | None]] = {}
         self._applied: dict[tuple[Key, bool], Applied] = {}
-        self._groups = SecurityGroups(world, callers)
+        self._machines = sum(
+            1 << index
+            for index, caller in enumerate(callers.list)
+            if caller.workload is not None and world.workloads[caller.workload].machine
+        )
+        self._seen = _seen_by_machines(world, callers)
+        self._groups = SecurityGroups(world, self._seen)
         self._authorization = Authorization(world, callers)
+        self._at_machines = Authorization(world, self._seen) if self._seen is not callers else self._authorization
         self.walk = Walk()
 
     def arrive(self, target: Target, wire: Wire, way: Way, request: Request, mask: int) -> Split:
         """Return what happens to the callers of ``mask`` on their way to an endpoint, and there."""
+        if barred := self._barred(target, way, mask):
+            rest = mask & ~sum(callers for callers, _ in barred)
+            there = self._arrive(target, wire, way, request, rest) if rest else []
+            return joined([*barred, *there])
+        return self._arrive(target, wire, way, request, mask)
+
+    def _barred(self, target: Target, way: Way, mask: int) -> Split:
+        """Return the callers that have no way to the endpoint's address, or one that is not modelled."""
+        if target.door is not None:
+            others = mask & ~self._machines
+            reason = f"the load balancer {target.door.address} is modelled for machines only"
+            return [(others, unknown(Hop.SOURCE_SIDECAR, reason))] if others else []
+        machines = mask & self._machines
+        workload = None if target.workload is None else self._world.workloads[target.workload]
+        if not machines or workload is None or workload.machine:
+            return []
+        if not self._world.pods_seen_as and not self._world.network_gateways.get(target.network):
+            return []
+        reason = "machines have no way to the addresses of pods"
+        seen = unreachable(way, Seen.TIMEOUT)
+        return [(machines, answer(Outcome.DENIED, Hop.DESTINATION, reason, seen=seen, key=workload.key))]
+
+    def _arrive(self, target: Target, wire: Wire, way: Way, request: Request, mask: int) -> Split:
         left = self._leave(target, way, mask)
         if not left.through or target.workload is None:
             return left.after([(left.through, _outside(wire))] if left.through else [])
         workload = self._world.workloads[target.workload]
+        if target.door is not None and self._networks.isolates(workload):
+            reason = f"network policies of {workload.key} decide about what comes by a gateway"
+            return left.after([(left.through, unknown(Hop.DESTINATION_NETWORK_POLICY, reason))])
         entered = self._enter(workload, target, way, left.through)
         there: Split = []
         if entered.through:
@@ -131,16 +169,23 @@ class Inbound:
         self.walk.keep_alone()
         return self._gateways.listens(target.workload, target.port, wire=wire, request=request)
 
+    def passes(self, target: Target, host: str) -> bool:
+        """Return whether the gateway that an endpoint is passes mutual TLS on to a service of this name."""
+        self.walk.keep_alone()
+        return target.workload is not None and self._gateways.passes(target.workload, target.port, host)
+
     def _leave(self, target: Target, way: Way, mask: int) -> _Passed:
         """Return who gets out of its own network rules."""
         workload = None if target.workload is None else self._world.workloads[target.workload]
-        place = self._place(target)
+        place, port = self._place(target), target.port
+        if target.door is not None:
+            place, port = target.door.address, target.door.port
         passed = _Passed(mask)
-        for passage in self._networks.out_of(workload, place, target.port, mask, led=target.led):
+        for passage in self._networks.out_of(workload, place, port, mask, led=target.led):
             if passage.through.must != passage.callers:
                 refusal = self._isolated(passage.key, Hop.SOURCE_NETWORK_POLICY, way)
                 passed.filter(passage.callers, passage.through, refusal)
-        for machine, alone, through in self._groups.out_of(place, target.port, passed.through):
+        for machine, alone, through in self._groups.out_of(place, port, passed.through):
             passed.filter(alone, through, _guarded(machine, Hop.SOURCE_NSG, way))
         return passed
 
@@ -264,7 +309,8 @@ class Inbound:
         http = None if tcp else request.http
         applied = self._applied.get((workload.key, tcp))
         if applied is None:
-            applied = self._authorization.applied(workload, tcp=tcp)
+            decider = self._at_machines if workload.machine else self._authorization
+            applied = decider.applied(workload, tcp=tcp)
             self._applied[workload.key, tcp] = applied
 
         def arrived(sent: Http | None) -> Arrival | None:
@@ -288,7 +334,21 @@ class Inbound:
         if arrival is None:
             verdict = Verdict(outcome=Outcome.DENIED, object=None, rule=None, reason=UNREAD, unread=True)
             return [(mask, verdict)]
-        return self._authorization.decide(applied, arrival, mask)
+        decider = self._at_machines if workload.machine else self._authorization
+        return decider.decide(applied, arrival, mask)
+
+
+def _seen_by_machines(world: World, callers: Callers) -> Callers:
+    """Return the callers as machines see them: pods by the nodes' addresses, where they have no way to pods' own."""
+    if not world.pods_seen_as and not world.network_gateways:
+        return callers
+    found = [
+        item
+        if item.workload is None or world.workloads[item.workload].machine
+        else dataclasses.replace(item, addresses=())
+        for item in callers.list
+    ]
+    return Callers(found, pod_network=world.pods_seen_as)
 
 
 def _pathless(http: Http) -> bool:

@@ -73,6 +73,13 @@ class NetworkPolicies:
         found |= self._itself(workload, led=led)
         return Passage(callers=mask, through=found.within(mask), key=policies[0].key)
 
+    def isolates(self, workload: Workload) -> bool:
+        """Return whether policies limit who gets into a pod."""
+        return self._engine is not Engine.NONE and any(
+            item.ingress is not None and selector_matches(item.pods, workload.labels)
+            for item in self._world.network_policies_in.get(workload.namespace, ())
+        )
+
     def _itself(self, workload: Workload, *, led: bool) -> Some:
         """Return the caller that is this very pod: what it sends to its own address never leaves it.
 

@@ -68,8 +68,8 @@ class Workload:
     """One workload: pods of one template, or a machine. ``key`` is that of the object that it was read from.
 
     ``addresses`` are its IPs as far as they are known; ``names`` further names it is found by (its pods');
-    ``ports`` are named container ports, or for a machine the port map of its entry; ``machine`` tells
-    WorkloadEntries; ``certificate`` whether mutual TLS can be spoken to it.
+    ``ports`` are named container ports, or for a machine the port map of its entry; ``network`` the one stated for it
+    alone; ``machine`` tells WorkloadEntries; ``certificate`` whether mutual TLS can be spoken to it.
     """
 
     key: Key
@@ -83,6 +83,7 @@ class Workload:
     ports: Mapping[str, int] = field(default_factory=dict)
     machine: bool = False
     host_network: bool = False
+    network: str = ""
     capture: Capture = field(default_factory=Capture)
 
 
@@ -98,12 +99,16 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """An endpoint written into a ServiceEntry or EndpointSlice; ``address`` may be a name. ``ports`` by port name."""
+    """An endpoint written into a ServiceEntry or EndpointSlice; ``address`` may be a name. ``ports`` by port name.
+
+    ``network`` is empty where it is that of pods.
+    """
 
     address: str
     ports: Mapping[str, int] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     service_account: str = ""
+    network: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +118,8 @@ class Service:
     ``selector`` empty selects nothing; ``addresses`` are the virtual ones as far as known, ``headless`` has none;
     ``export_to`` empty means the mesh's default. ``external`` is a ServiceEntry of location MESH_EXTERNAL;
     ``allocated`` tells one that istiod gives an address of its own, which only proxies know that capture DNS.
+    ``balancers`` are a load balancer's addresses; ``gateway_of`` is the network that the Service is the way into, for
+    proxies of others, by its port ``passthrough``.
     """
 
     key: Key
@@ -130,6 +137,9 @@ class Service:
     endpoints: tuple[Endpoint, ...] = ()
     subject_alt_names: tuple[str, ...] = ()
     allocated: bool = False
+    balancers: tuple[str, ...] = ()
+    gateway_of: str = ""
+    passthrough: int = 0
     unmodelled: tuple[str, ...] = ()
 
     def port(self, number: int) -> ServicePort | None:

@@ -623,8 +623,8 @@ class Outbound:
             reason = f"{service.key} is an alias of {service.external_name}, which is not modelled"
             return [(mask, unknown(Hop.SOURCE_SIDECAR, reason, key=service.key))]
         split: Split = []
-        for namespace, labels, group in self._clients(scope, mask):
-            client = Client(namespace=namespace, labels=labels, hop=Hop.SOURCE_SIDECAR)
+        for labels, network, group in self._clients(mask):
+            client = Client(namespace=scope.namespace, labels=labels, hop=Hop.SOURCE_SIDECAR, network=network)
             split += self._clusters.send(
                 service,
                 found,
@@ -637,14 +637,18 @@ class Outbound:
             )
         return split
 
-    def _clients(self, scope: Scope, mask: int) -> list[tuple[str, dict[str, str], int]]:
-        if not self._clusters.selecting:
-            return [(scope.namespace, {}, mask)]
-        groups: dict[tuple[tuple[str, str], ...], int] = {}
+    def _clients(self, mask: int) -> list[tuple[dict[str, str], str, int]]:
+        """Return the callers by what makes their proxies differ: labels and networks, as far as anything asks."""
+        selecting, networks = self._clusters.selecting, bool(self._world.network_gateways)
+        if not selecting and not networks:
+            return [({}, "", mask)]
+        groups: dict[tuple[tuple[tuple[str, str], ...], str], int] = {}
         for index in members(mask):
-            labels = tuple(sorted(self._callers.list[index].labels.items()))
-            groups[labels] = groups.get(labels, 0) | 1 << index
-        return [(scope.namespace, dict(labels), group) for labels, group in groups.items()]
+            caller = self._callers.list[index]
+            labels = tuple(sorted(caller.labels.items())) if selecting else ()
+            network = self._world.network_of(self._world.workloads[caller.workload or 0]) if networks else ""
+            groups[labels, network] = groups.get((labels, network), 0) | 1 << index
+        return [(dict(labels), network, group) for (labels, network), group in groups.items()]
 
     def _unknown_to_scope(self, dialled: Dialled, request: Request, mask: int) -> Split:
         """Return what happens to callers whose scope holds nothing that takes the connection."""

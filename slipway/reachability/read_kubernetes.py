@@ -37,6 +37,12 @@ _TLS = frozenset({"https", "tls"})
 _TCP = frozenset({"tcp", "mongo", "redis", "mysql"})
 _STANDARD = {"kubernetes.io/h2c": "http2", "kubernetes.io/ws": "http", "kubernetes.io/wss": "https"}
 _WELL_KNOWN_TCP = frozenset({25, 53, 3306, 27017})
+# Source: istio 1.29.1 pilot/pkg/serviceregistry/kube/controller/network.go, getGatewayDetails.
+NETWORK_LABEL = "topology.istio.io/network"
+_GATEWAY_PORT_LABEL = "networking.istio.io/gatewayPort"
+_GATEWAY_PORT = 15443
+# Source: AKS documentation, configure-load-balancer-standard: it replaces `loadBalancerIP`.
+_BALANCER_ANNOTATION = "service.beta.kubernetes.io/azure-load-balancer-ipv4"
 _OWN_CONTAINERS = frozenset({"istio-proxy", "istio-init", "istio-validation"})
 
 
@@ -85,6 +91,7 @@ def service(manifest: Manifest, key: Key, collector: Collector, *, domain: str) 
         )
     cluster_ip = spec.text("clusterIP")
     exports = manifest.annotations.get("networking.istio.io/exportTo", "")
+    port = manifest.labels.get(_GATEWAY_PORT_LABEL, "")
     return Service(
         key=key,
         hostname=f"{manifest.name}.{manifest.namespace}.svc.{domain}",
@@ -96,7 +103,18 @@ def service(manifest: Manifest, key: Key, collector: Collector, *, domain: str) 
         headless=cluster_ip == "None",
         external_name=spec.text("externalName") if spec.text("type") == "ExternalName" else "",
         export_to=tuple(part.strip() for part in exports.split(",") if part.strip()),
+        balancers=_balancers(manifest, spec) if spec.text("type") == "LoadBalancer" else (),
+        gateway_of=manifest.labels.get(NETWORK_LABEL, ""),
+        passthrough=int(port) if port.isdigit() else _GATEWAY_PORT,
     )
+
+
+def _balancers(manifest: Manifest, spec: Fields) -> tuple[str, ...]:
+    """Return a load balancer's addresses: those that it has, else the one that is asked for."""
+    status = (manifest.body.get("status") or {}).get("loadBalancer") or {}
+    found = tuple(str(item["ip"]) for item in _maps(status.get("ingress")) if item.get("ip"))
+    asked = spec.text("loadBalancerIP") or manifest.annotations.get(_BALANCER_ANNOTATION, "")
+    return found or ((asked,) if asked else ())
 
 
 def endpoint_slice(manifest: Manifest) -> tuple[str, tuple[Endpoint, ...]]:
@@ -158,6 +176,7 @@ def workload(
         addresses=tuple(addresses),
         ports=ports,
         host_network=spec.flag("hostNetwork") is True,
+        network=labels.get(NETWORK_LABEL, ""),
         capture=injection.capture_of(annotations),
     )
 

@@ -22,7 +22,7 @@ from slipway.reachability.objects import (
     TrafficPolicy,
     Workload,
 )
-from slipway.reachability.read_kubernetes import protocol_named
+from slipway.reachability.read_kubernetes import NETWORK_LABEL, protocol_named
 
 # Source: istio 1.29.1 pilot/pkg/controllers/ipallocate (on by default) and pilot/pkg/model/service.go,
 # GetAddressForProxy.
@@ -121,11 +121,13 @@ def service_entry(manifest: Manifest, key: Key, collector: Collector) -> tuple[S
 
 def _endpoint(fields: Fields) -> Endpoint:
     ports = {name: int(number) for name, number in _numbers(fields, "ports").items()}
-    fields.ignore("network", "locality", "weight")
+    fields.ignore("locality", "weight")
+    labels = fields.labels("labels")
     return Endpoint(
         address=fields.text("address"),
         ports=ports,
-        labels=fields.labels("labels"),
+        labels=labels,
+        network=fields.text("network") or labels.get(NETWORK_LABEL, ""),
         service_account=fields.text("serviceAccount"),
     )
 
@@ -140,7 +142,8 @@ def workload_entry(manifest: Manifest, key: Key, collector: Collector) -> Worklo
     spec = Fields(manifest.body.get("spec"), f"{key} spec", collector)
     labels = {**manifest.labels, **spec.labels("labels")}
     account = spec.text("serviceAccount")
-    spec.ignore("network", "locality", "weight")
+    network = spec.text("network") or labels.get(NETWORK_LABEL, "")
+    spec.ignore("locality", "weight")
     address = spec.text("address")
     plain = labels.get(injection.TLS_MODE) == "disabled" or not account
     ports = _numbers(spec, "ports")
@@ -155,6 +158,7 @@ def workload_entry(manifest: Manifest, key: Key, collector: Collector) -> Worklo
         addresses=(address,) if address else (),
         ports=ports,
         machine=True,
+        network=network,
         capture=injection.capture_of(manifest.annotations),
     )
 

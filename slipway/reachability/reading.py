@@ -58,6 +58,7 @@ def read(
     engine: Engine = Engine.KUBE_ROUTER,
     pod_network: str = "",
     virtual_network: tuple[str, ...] = (),
+    pods_seen_as: str = "",
 ) -> World:
     """Return the world of these objects, in any order.
 
@@ -91,6 +92,7 @@ def read(
         engine=engine,
         pod_network=pod_network,
         virtual_network=virtual_network,
+        pods_seen_as=pods_seen_as,
     )
 
 

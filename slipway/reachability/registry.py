@@ -4,6 +4,7 @@ Source: istio 1.29.1 pilot/pkg/serviceregistry/kube/controller/endpointslice.go 
 Services select pods and WorkloadEntries of their namespace by labels; ServiceEntries do the same with their selector.
 """
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,12 +24,21 @@ _WITHOUT_NUMBER = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """A load balancer's address and port."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One endpoint of a service: a workload of the world, or only an address; ``labels`` choose subsets.
 
     ``plain`` tells an endpoint that a ServiceEntry writes down without any sign of a proxy: clients speak no mutual
     TLS to it by themselves, whoever is there. ``account`` is the SPIFFE URI that istiod takes it to have.
     ``led`` tells that the node leads there from a Service's address, so that a pod's way to itself leaves it first.
+    ``network`` is the one that the endpoint is in, and ``door`` the load balancer at which packets arrive first.
     """
 
     workload: int | None
@@ -38,6 +48,8 @@ class Target:
     plain: bool = False
     account: str = field(default="", compare=False)
     led: bool = False
+    network: str = ""
+    door: Door | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +104,15 @@ class Registry:
             workload = self._world.workloads[index]
             number = target_port(workload, port)
             if number is not None:
-                address = next(iter(workload.addresses), "")
-                account = self._world.identity(workload)
                 found.append(
-                    Target(workload=index, address=address, port=number, labels=workload.labels, account=account)
+                    Target(
+                        workload=index,
+                        address=next(iter(workload.addresses), ""),
+                        port=number,
+                        labels=workload.labels,
+                        account=self._world.identity(workload),
+                        network=self._world.network_of(workload),
+                    )
                 )
         return tuple(found)
 
@@ -108,16 +125,16 @@ class Registry:
             if number is None:
                 continue
             index = self._world.workload_at.get(item.address)
-            found.append(
-                Target(
-                    workload=index,
-                    address=item.address,
-                    port=number,
-                    labels=item.labels,
-                    plain=not service.kubernetes and not _has_proxy(item),
-                    account=self._account(service, item, index),
-                )
+            written = Target(
+                workload=index,
+                address=item.address,
+                port=number,
+                labels=item.labels,
+                plain=not service.kubernetes and not _has_proxy(item),
+                account=self._account(service, item, index),
+                network=item.network or self._world.network,
             )
+            found += (self._balanced(written) if index is None else ()) or [written]
         return tuple(found)
 
     def _account(self, service: Service, item: Endpoint, index: int | None) -> str:
@@ -125,6 +142,16 @@ class Registry:
         if service.kubernetes:
             return "" if index is None else self._world.identity(self._world.workloads[index])
         return self._world.account(service.namespace, item.service_account) if item.service_account else ""
+
+    def _balanced(self, written: Target) -> list[Target]:
+        """Return the workloads behind an endpoint that is a load balancer's address."""
+        service = self._world.balanced_at.get(written.address)
+        port = None if service is None else service.port(written.port)
+        if service is None or port is None:
+            return []
+        door = Door(address=written.address, port=written.port)
+        behind = self._selected(service, port)
+        return [dataclasses.replace(written, workload=item.workload, port=item.port, door=door) for item in behind]
 
     @functools.cached_property
     def _ports(self) -> dict[int, dict[int, set[Protocol]]]:

@@ -22,6 +22,7 @@ from slipway.reachability.objects import (
     VirtualService,
     Workload,
 )
+from slipway.reachability.read_kubernetes import NETWORK_LABEL
 from slipway.reachability.selectors import Selectors, selects
 
 _K = TypeVar("_K")
@@ -42,8 +43,9 @@ class World:
 
     ``namespaces`` are labels by name; ``nsg`` security group rules by the name of a machine.
     ``pod_network`` is the CIDR block of pods whose own addresses are not known, ``virtual_network`` the blocks that
-    security groups take for their own network; both empty when not known. Without slots, because the indices are
-    kept beside the fields.
+    security groups take for their own network; both empty when not known. ``pods_seen_as`` is the block from which
+    machines see pods that they have no way to, empty where they have one or that is not known. Without slots, because
+    the indices are kept beside the fields.
     """
 
     mesh: MeshConfig = field(default_factory=MeshConfig)
@@ -63,6 +65,7 @@ class World:
     engine: Engine = Engine.KUBE_ROUTER
     pod_network: str = ""
     virtual_network: tuple[str, ...] = ()
+    pods_seen_as: str = ""
 
     @functools.cached_property
     def index_of(self) -> dict[tuple[str, str], int]:
@@ -113,6 +116,31 @@ class World:
     def service_at(self) -> dict[str, Service]:
         """Services by virtual address."""
         return {address: item for item in self.services for address in item.addresses}
+
+    @functools.cached_property
+    def balanced_at(self) -> dict[str, Service]:
+        """Services by the address of their load balancer."""
+        return {address: item for item in self.services for address in item.balancers}
+
+    @functools.cached_property
+    def network_gateways(self) -> dict[str, list[Service]]:
+        """Services that are the way into a network, by its name; one without an address is none.
+
+        Source: istio 1.29.1 pilot/pkg/serviceregistry/kube/controller/network.go, extractGatewaysInner.
+        """
+        return _grouped((item.gateway_of, item) for item in self.services if item.gateway_of and item.balancers)
+
+    @functools.cached_property
+    def network(self) -> str:
+        """The network of every endpoint that states none, as istiod's own namespace says it.
+
+        Source: istio 1.29.1 pilot/pkg/serviceregistry/kube/controller/controller.go, Network.
+        """
+        return self.namespaces.get(self.mesh.root_namespace, {}).get(NETWORK_LABEL, "")
+
+    def network_of(self, item: Workload) -> str:
+        """Return the network of a workload; empty where nobody names any."""
+        return item.network or self.network
 
     @functools.cached_property
     def peer_authentications_for(self) -> Selectors[PeerAuthentication]:

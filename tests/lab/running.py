@@ -19,12 +19,16 @@ INSTANCE = os.environ.get("SLIPWAY_TEST_INSTANCE", "test")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningLab:
-    """The shared lab; ``variables`` are what `slipway env` prints, ``before`` what the computer looked like."""
+    """A lab; ``variables`` are what `slipway env` prints, ``before`` what the computer looked like.
+
+    ``folder`` is the checkout in which commands run.
+    """
 
     instance: instances.Instance
     mesh: model.Mesh
     variables: dict[str, str]
     before: traces.Traces
+    folder: Path = ROOT
 
     @property
     def cluster(self) -> kubernetes.Cluster:
@@ -43,7 +47,7 @@ class RunningLab:
         """Run a program in the checkout."""
         return subprocess.run(
             argv,
-            cwd=ROOT,
+            cwd=self.folder,
             env={**os.environ, **self.variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,

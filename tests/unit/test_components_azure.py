@@ -381,6 +381,54 @@ def test_an_environment_without_machines_needs_no_relay_for_them():
     assert {item.name for item in of_type(found, "Role")} == {"Role/istio-ingress/token-relay"}
 
 
+def _in_overlay() -> azure_example.Azure:
+    text = (
+        azure_example.text_of()
+        .replace("  region:", "  pods: overlay\n  region:")
+        .replace("10.20.8.0/21", "10.32.0.0/12")
+    )
+    return azure_example.record(azure_example.load(text))
+
+
+def test_in_an_overlay_machines_reach_load_balancers_and_no_node():
+    found = _in_overlay()
+    rules = next(item for item in of_type(found, "NetworkSecurityGroup") if item.name == "nodes-rules")
+    told = [
+        (
+            item["name"],
+            item["access"],
+            item["sourceAddressPrefix"],
+            item["destinationAddressPrefix"],
+            item["destinationPortRange"],
+        )
+        for item in sorted(rules.inputs["securityRules"], key=lambda item: item["priority"])
+    ]
+    machines, nodes = "10.20.1.0/24", "10.20.2.0/24"
+    assert told == [
+        ("allow-istiod", "Allow", machines, "10.20.0.4/32", "15012"),
+        ("allow-services", "Allow", machines, "10.20.0.4/32", "15443"),
+        ("allow-traces", "Allow", machines, "10.20.0.4/32", "9411"),
+        ("allow-egress", "Allow", machines, "10.20.0.6/32", "8443"),
+        ("deny-istiod", "Deny", "VirtualNetwork", "10.20.0.4/32", "*"),
+        ("deny-egress", "Deny", "VirtualNetwork", "10.20.0.6/32", "*"),
+        ("deny-machines", "Deny", machines, nodes, "*"),
+    ]
+
+
+def test_in_an_overlay_istio_knows_two_networks():
+    found = _in_overlay()
+    (system,) = [item for item in of_type(found, "Namespace") if item.name == "Namespace/istio-system"]
+    assert system.inputs["metadata"]["labels"]["topology.istio.io/network"] == "pods"
+    releases = {item.name: item.inputs["values"] for item in of_type(found, "Release")}
+    assert releases["istiod-1-29-1"]["global"]["network"] == "pods"
+    door = releases["istio-eastwestgateway"]
+    assert door["service"]["loadBalancerSourceRanges"] == ["10.20.1.0/24"]
+    assert door["service"]["annotations"]["service.beta.kubernetes.io/azure-load-balancer-internal"] == "true"
+    assert "loadBalancerSourceRanges" not in releases["istio-ingressgateway"]["service"]
+    entries = list(of_type(found, "WorkloadEntry"))
+    assert {item.inputs["spec"]["network"] for item in entries} == {"machines"}
+
+
 def test_a_preview_asks_azure_for_nothing_that_is_not_there_yet():
     preview = azure_example.record(azure_example.load(), preview=True)
     assert len(preview.all) > 100

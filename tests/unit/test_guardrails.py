@@ -37,6 +37,11 @@ PERMISSIVE = {"selector": POD, "mtls": {"mode": "STRICT"}, "portLevelMtls": {"80
 GATEWAY_RELEASE = {"chart": "charts/gateway", "values": {"service": {"type": "LoadBalancer"}}}
 
 
+def _ranged(*blocks: str) -> dict:
+    service = {"type": "LoadBalancer", "loadBalancerSourceRanges": [*blocks]}
+    return {"chart": "charts/gateway", "values": {"service": service}}
+
+
 @pytest.mark.parametrize(
     ("rule", "resource"),
     [
@@ -67,10 +72,11 @@ GATEWAY_RELEASE = {"chart": "charts/gateway", "values": {"service": {"type": "Lo
         ("no-allow-all", _object("AuthorizationPolicy", {"rules": [{"to": []}, {}], "selector": POD})),
         ("only-declared-listeners", _object("Service", {"type": "NodePort"})),
         ("only-declared-listeners", _release(**GATEWAY_RELEASE)),
+        ("only-declared-listeners", _release(**_ranged("10.0.0.0/8", "0.0.0.0/0"))),
         ("gateways-serve-declared-hosts", _object("Gateway", {"servers": [{"hosts": ["a.example.com"]}]})),
         (
             "gateways-serve-declared-hosts",
-            _object("Gateway", {"servers": [{"hosts": ["./a.b"], "tls": {"mode": "AUTO_PASSTHROUGH"}}]}),
+            _object("Gateway", {"servers": [{"hosts": ["./*.b"], "tls": {"mode": "AUTO_PASSTHROUGH"}}]}),
         ),
         ("no-raw-filters", _object("WasmPlugin", {})),
         ("no-rule-from-anywhere", _nsg(sourceAddressPrefix="Internet")),
@@ -165,9 +171,38 @@ def test_what_is_locked_knows_its_hosts_by_the_mesh_or_by_scopes_of_its_own(reso
     ids=["nothing", "open mesh", "one workload", "another", "machine", "silent scope", "open mesh's", "open scope"],
 )
 def test_a_locked_namespace_whose_sidecars_send_anywhere_is_stopped(resources, told):
-    (rule,) = pack.STACK_RULES
+    rule = next(item for item in pack.STACK_RULES if item.name == "locked-means-registry-only")
     assert [told in sentence for sentence in rule.check(resources)] == [True]
     assert _stopped(*resources) == {"locked-means-registry-only"}
+
+
+def _system(network) -> Resource:
+    labels = {"topology.istio.io/network": network} if network else {}
+    metadata = {"name": "istio-system", "labels": labels}
+    return Resource(type="kubernetes:core/v1:Namespace", name="istio-system", inputs={"metadata": metadata})
+
+
+def _machine(**spec) -> Resource:  # noqa: ANN003 - a specification
+    return _object("WorkloadEntry", {"serviceAccount": "a", **spec})
+
+
+@pytest.mark.parametrize(
+    ("network", "machine", "stopped"),
+    [
+        ("", _machine(), set()),
+        ("pods", _machine(network="machines"), set()),
+        ("pods", _machine(), {"machines-have-a-network"}),
+        ("pods", _machine(network="pods"), {"machines-have-a-network"}),
+    ],
+    ids=["one network", "two", "none stated", "that of pods"],
+)
+def test_a_machine_that_counts_as_a_pod_is_stopped(network, machine, stopped):
+    assert _stopped(_system(network), machine) == stopped
+
+
+def test_doors_that_name_whom_they_are_for_pass():
+    server = {"hosts": ["shop/orders.shop.svc.cluster.local"], "tls": {"mode": "AUTO_PASSTHROUGH"}}
+    assert _stopped(_object("Gateway", {"servers": [server]}), _release(**_ranged("10.0.0.0/8"))) == set()
 
 
 def test_what_the_compiler_makes_of_exceptions_with_an_end_passes():

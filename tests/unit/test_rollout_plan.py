@@ -172,3 +172,12 @@ def test_samples_name_only_what_is_declared():
         samples.load(text, file="probes.yaml", mesh=MESH)
     found = [(item.code, item.found, item.span.line) for item in caught.value.diagnostics]
     assert found == [("MESH0206", "order", 2), ("MESH0214", "shops", 3), ("MESH0206", "nobody", 3)]
+
+
+def test_in_an_overlay_machines_are_seen_to_have_no_way_to_pods():
+    apart = replace(MESH, network=replace(MESH.network, overlay=True, egress="10.60.1.102"))
+    asked = {item.name: item for item in rollout_example.checks(apart) if "a pod's own address" in item.told}
+    assert {item.source.identity.name for item in asked.values()} == {"billing-vm", "db-vm"}
+    assert {item.request.target.port for item in asked.values()} == {8080}
+    assert len(asked) == 4
+    assert not [item for item in rollout_example.checks() if "a pod's own address" in item.told]

@@ -94,6 +94,20 @@ def emit_bypass(mesh: model.Mesh, outside: Outside) -> Iterator[Check]:
         yield from _closed_ways(Group.BYPASS, source, mesh, outside, expectations.nothing())
         if source.manner is sources.Manner.BARE:
             yield from _gateway_without_identity(source, mesh)
+        elif source.identity is not None and source.identity.machine and mesh.network.overlay:
+            yield from _pods_by_address(source, mesh)
+
+
+def _pods_by_address(source: sources.Source, mesh: model.Mesh) -> Iterator[Check]:
+    """Yield a pod of each service by its own address, which a machine has no way to where pods are in an overlay."""
+    for service in mesh.services:
+        workload = service.workload
+        if workload is None:
+            continue
+        for port in service.ports:
+            target = probes.PodAddress(namespace=service.namespace, labels=workload.labels, port=port.number)
+            request = probes.Request(kind=probes.Kind.TCP, target=target, timeout_ms=spoken.REFUSED_TIMEOUT_MS)
+            yield _check(Group.BYPASS, source, f"a pod's own address, {target}", request, expectations.nothing())
 
 
 def _declared(source: sources.Source, host: model.ExternalHost, *, locked: bool) -> Check:

@@ -45,7 +45,8 @@ def _expected(mesh: model.Mesh, service: model.Service, port: model.Port) -> exp
 
 def _senders(mesh: model.Mesh, service: model.Service) -> Iterator[sources.Source]:
     networks = [caller.network for caller, _ in mesh.plain_calls(service.name)]
-    if not _within(mesh.network.pods, networks):
+    pods = mesh.network.pods if service.workload is not None else mesh.network.pods_seen_as
+    if not _within(pods, networks):
         for namespace in sources.bare_namespaces(mesh):
             yield sources.Source(manner=sources.Manner.BARE, namespace=namespace)
     if not _within(mesh.network.nodes, networks):

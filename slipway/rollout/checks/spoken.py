@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from policies.bundles import dependencies, positions, workloads
+from policies.bundles import dependencies, overlay, positions, workloads
 from slipway.manifests import guard
 from slipway.mesh import model, requests
 from slipway.rollout import expectations, probes, samples, sources
@@ -111,7 +111,7 @@ def is_within_reach(
     the namespace from which a pod sends or the NSG of the machine that does, which lets called ports out only.
     """
     if callee.workload is not None:
-        return by_pod or _leaves_for_pods(mesh, mesh.machine(caller.machine), port)
+        return by_pod or _leaves_for_pods(mesh, mesh.machine(caller.machine), callee, port)
     callers = [item for item, call in mesh.callers(callee.name) if call.port == port.name]
     if by_pod:
         let_in = any(item.workload is not None for item in callers)
@@ -124,7 +124,10 @@ def is_within_reach(
     return (let_in or inbound is not guard.Inbound.REFUSED) and (let_out or not filtered)
 
 
-def _leaves_for_pods(mesh: model.Mesh, machine: model.Machine, port: model.Port) -> bool:
+def _leaves_for_pods(mesh: model.Mesh, machine: model.Machine, callee: model.Service, port: model.Port) -> bool:
+    if overlay.is_apart(mesh):  # by the east-west gateway, which knows no port of a service from another
+        own = any(overlay.calls_into_cluster(mesh, mesh.service(name)) for name in machine.services)
+        return own and callee in overlay.passed_through(mesh)
     reaches = [item for item in dependencies.mesh_reach(mesh, machine) if item.cidr == mesh.network.pods]
     let_out = any(not item.ports or port.number in item.ports for item in reaches)
     return let_out or not positions.egress_is_locked(mesh)

@@ -67,7 +67,7 @@ def _report(mesh: model.Mesh, item: _Difference, collector: Collector) -> None:
 
 def _no_control_plane(mesh: model.Mesh, found: facts.Facts, collector: Collector) -> _Difference:
     near = collector.nearest(mesh.revision, found.mesh_configs)
-    hint = f"revisions with a ConfigMap there: {wording.listed(found.mesh_configs)}"
+    hint = f"state a revision, for a tag that which it stands for; there are {wording.listed(found.mesh_configs)}"
     sentence = (
         f"no istiod of revision {wording.quoted(mesh.revision)} is configured in `{gateways.ISTIO_NAMESPACE}`: "
         f"there is no ConfigMap {wording.quoted(_config_map(mesh))} with a `mesh`"

@@ -112,6 +112,7 @@ def test_machines_see_pods_by_the_nodes_address(apart):
     assert seen == {instances.NODE_ADDRESS}
 
 
+@pytest.mark.long
 def test_up_again_changes_nothing(apart):
     done = succeed(apart.slipway("up", ENVIRONMENT, "--instance", NAME))
     assert "unchanged" in done.stdout

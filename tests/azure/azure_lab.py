@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -205,25 +205,38 @@ def data_plane(
     """
     supervision.pause(instance, "platform-identity")
     platform.set_names(instance, "login", {data_plane_server.LOGIN_HOST: VAULT_ADDRESS})
+    hosts = [f"{vault}.vault.azure.net", f"{archive}{data_plane_server.STORAGE}", data_plane_server.LOGIN_HOST]
+    kubeconfig = instance.state / "kubeconfigs/admin"
+    with serving(instance, azure.cloud, hosts=hosts, kubeconfig=kubeconfig) as plane:
+        shop = certificates.issue_public(instance, ["shop.example.com"])
+        secret = (
+            f"{arm.ROOT}/resourceGroups/{group}/providers/Microsoft.KeyVault/vaults/{vault}/secrets/shop-example-com"
+        )
+        plane.tell(secrets={secret: shop.certificate + shop.key})
+        yield plane
+
+
+@contextlib.contextmanager
+def serving(
+    instance: instances.Instance, known: Path, *, hosts: Sequence[str], kubeconfig: Path | None = None
+) -> Generator[DataPlane, None, None]:
+    """Serve the data plane of the cloud in ``known`` for ``hosts``, at its addresses in the platform's namespace.
+
+    Without a kubeconfig no ServiceAccount can log in. Blobs lie beside the cloud's file.
+    """
     for address in (VAULT_ADDRESS, ARCHIVE_ADDRESS):
         argv = ["ip", "address", "replace", f"{address}/32", "dev", network.INTERFACE]
         network.run(instance, instances.PLATFORM, argv, timeout_s=20)
-    hosts = [f"{vault}.vault.azure.net", f"{archive}{data_plane_server.STORAGE}", data_plane_server.LOGIN_HOST]
     pair = certificates.issue_public(instance, hosts)
     served = instance.state / "data-plane.pem"
     served.touch(mode=0o600)
     served.write_text(pair.key + pair.certificate)
     argv = [
-        sys.executable,
-        "-m",
-        "standin.data_plane_server",
-        "--cloud",
-        str(azure.cloud),
-        f"--address={VAULT_ADDRESS}",
-        f"--address={ARCHIVE_ADDRESS}",
-        f"--blobs={azure.cloud.parent / 'blobs'}",
+        *(sys.executable, "-m", "standin.data_plane_server", f"--cloud={known}", f"--certificate={served}"),
+        *(f"--address={VAULT_ADDRESS}", f"--address={ARCHIVE_ADDRESS}", f"--blobs={known.parent / 'blobs'}"),
+        *([] if kubeconfig is None else [f"--kubeconfig={kubeconfig}"]),
     ]
-    argv += ["--kubeconfig", str(instance.state / "kubeconfigs/admin"), "--certificate", str(served)]
+    instance.log_folder.mkdir(parents=True, exist_ok=True)
     with (
         (instance.log_folder / "data-plane.log").open("wb") as log,
         subprocess.Popen(
@@ -238,14 +251,8 @@ def data_plane(
         assert server.stdin is not None
         assert server.stdout is not None
         assert server.stdout.readline() == "serving\n"
-        shop = certificates.issue_public(instance, ["shop.example.com"])
-        secret = (
-            f"{arm.ROOT}/resourceGroups/{group}/providers/Microsoft.KeyVault/vaults/{vault}/secrets/shop-example-com"
-        )
-        plane = DataPlane(server, azure.cloud.parent / "blobs")
-        plane.tell(secrets={secret: shop.certificate + shop.key})
         try:
-            yield plane
+            yield DataPlane(server, known.parent / "blobs")
         finally:
             server.stdin.close()
             server.wait(timeout=20)

@@ -32,6 +32,10 @@ def _account(token: str, audience: str) -> str:
     return found.status.user.username if found.status.authenticated else ""
 
 
+def _nobody(token: str, audience: str) -> str:
+    return ""
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = _TIMEOUT_S
@@ -98,13 +102,15 @@ def main(arguments: list[str]) -> None:
     """Serve until standard input closes."""
     parser = argparse.ArgumentParser(prog="python -m standin.data_plane_server")
     parser.add_argument("--cloud", type=Path, required=True, help="the stand-in's file")
-    parser.add_argument("--kubeconfig", required=True, help="the cluster whose ServiceAccounts log in")
+    parser.add_argument("--kubeconfig", help="the cluster whose ServiceAccounts log in; default: none do")
     parser.add_argument("--address", action="append", required=True, help="where login, vaults and storage are")
     parser.add_argument("--blobs", type=Path, required=True, help="the folder of blobs")
     parser.add_argument("--certificate", required=True, help="certificate and key for their names, PEM")
     options = parser.parse_args(arguments)
-    kubernetes.config.load_kube_config(options.kubeconfig)
-    plane = data_plane.DataPlane(options.cloud, account=_account, blobs=options.blobs)
+    if options.kubeconfig:
+        kubernetes.config.load_kube_config(options.kubeconfig)
+    account = _account if options.kubeconfig else _nobody
+    plane = data_plane.DataPlane(options.cloud, account=account, blobs=options.blobs)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(options.certificate)
     servers = [_secured((address, 443), plane, context) for address in options.address]

@@ -14,6 +14,7 @@ from slipway.lab.programs import plugins
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 300
+POD_SUBNET = "10.20.8.0/21"
 
 pytestmark = pytest.mark.engine
 
@@ -29,6 +30,10 @@ def pulumi(stand_in, tmp_path):
         shutil.copytree(ROOT / name, project / name)
     for name in ("dev", "prod"):
         shutil.copy(ROOT / f"examples/azure/{name}.yaml", project / f"stacks/{name}.yaml")
+    text = (ROOT / "examples/azure/dev.yaml").read_text()
+    assert POD_SUBNET in text
+    overlay = text.replace("\nazure:\n", "\nazure:\n  pods: overlay\n").replace(POD_SUBNET, "10.32.0.0/12")
+    (project / "stacks/apart.yaml").write_text(overlay)
     (project / ".venv").symlink_to(sys.prefix)
     (tmp_path / "backend").mkdir()
     found = programs.ensure(["pulumi", "pulumi-resource-kubernetes"])
@@ -74,6 +79,23 @@ def test_a_first_preview_needs_no_cluster_and_no_login_and_has_no_unknown_input(
     assert kinds.count("azure-native:compute:VirtualMachine") == 2
     assert kinds.count("azure-native:containerservice:ManagedCluster") == 1
     assert kinds.count("kubernetes:helm.sh/v3:Release") == 5
+
+
+def test_an_overlay_beside_machines_is_two_networks_with_an_address_for_each_door(pulumi):
+    pulumi("stack", "select", "--create", "apart")
+    steps = json.loads(pulumi("preview", "--json"))["steps"]
+    inputs = {(item["newState"]["type"], item["newState"]["urn"].rpartition("::")[2]): item["newState"]["inputs"]
+              for item in steps}  # fmt: skip
+    assert {item["op"] for item in steps} == {"create"}
+    entries = [found for (kind, _), found in inputs.items() if kind.endswith(":WorkloadEntry")]
+    assert [item["spec"]["network"] for item in entries] == ["machines", "machines"]
+    system = inputs["kubernetes:core/v1:Namespace", "Namespace/istio-system"]
+    assert system["metadata"]["labels"]["topology.istio.io/network"] == "pods"
+    door = inputs["kubernetes:helm.sh/v3:Release", "istio-eastwestgateway"]["values"]
+    assert [item["port"] for item in door["service"]["ports"]] == [15012, 15443, 9411]
+    assert door["labels"]["topology.istio.io/network"] == "pods"
+    cluster = next(found for (kind, _), found in inputs.items() if kind.endswith(":ManagedCluster"))
+    assert cluster["networkProfile"]["networkPluginMode"] == "overlay"
 
 
 def test_of_two_stacks_the_meshs_asks_nothing_of_azure_and_the_platforms_nothing_of_the_cluster(pulumi):

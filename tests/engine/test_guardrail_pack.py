@@ -43,6 +43,11 @@ kubernetes.helm.v3.Release("istiod", chart="./chart", name="b", namespace="shop"
 kubernetes.networking.v1.NetworkPolicy("locked", metadata={"name": "slipway-egress", "namespace": "shop"},
                                        spec={"podSelector": {}})
 """
+APART = """
+labels = {"topology.istio.io/network": "pods"}
+kubernetes.core.v1.Namespace("system", metadata={"name": "istio-system", "labels": labels})
+istio("WorkloadEntry", "db-vm", {"address": "10.0.0.1", "serviceAccount": "db-vm"}, group="networking.istio.io/v1")
+"""
 # Its provider cannot run without Azure; the rule itself is proved by tests/unit/test_guardrails.py.
 NEEDS_AZURE = {"no-rule-from-anywhere"}
 # A chart that is not there ends the preview, so this one is previewed alone.
@@ -82,6 +87,10 @@ def test_a_chart_without_an_exact_version_is_stopped(preview):
 
 def test_a_locked_mesh_needs_proxies_that_know_their_hosts(preview):
     assert "locked-means-registry-only" in preview(HEAD + LOCKED)
+
+
+def test_a_machine_without_a_network_beside_one_of_pods_is_stopped(preview):
+    assert "machines-have-a-network" in preview(HEAD + APART)
 
 
 def test_an_object_written_by_hand_is_planned_and_judged_like_ours(engine):

@@ -272,9 +272,12 @@ class Inbound:
         refusal = _refused(mode, protocol, wire, way, request)
         if refusal is not None:
             return [(mask, refusal)]
-        chains = _chains(protocol, wire, way, request)
+        read = _read(mode, request)
         return possible(
-            [self._filters(workload, port, wire, way=way, request=request, mask=mask, tcp=tcp) for tcp in chains]
+            [
+                self._filters(workload, port, wire, way=way, request=read, mask=mask, tcp=tcp)
+                for tcp in _chains(protocol, wire, way, request)
+            ]
         )
 
     def _filters(
@@ -386,6 +389,14 @@ def _chains(protocol: Declared, wire: Wire, way: Way, request: Request) -> tuple
     if wire is Wire.MUTUAL_TLS:
         return (False, True) if way is Way.HTTP_PROXY else (True,)
     return (False,)
+
+
+def _read(mode: mutual_tls.Mode, request: Request) -> Request:
+    """Return a request as the proxy reads it: the server name of TLS only at ports that may take mutual TLS.
+
+    Source: istio 1.29.1 pilot/pkg/networking/core/listener_inbound.go, populateListenerFilters, buildTLSInspector.
+    """
+    return request.carried("") if mode.mode is Mtls.DISABLE else request
 
 
 def _refused(mode: mutual_tls.Mode, protocol: Declared, wire: Wire, way: Way, request: Request) -> Answer | None:

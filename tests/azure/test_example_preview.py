@@ -84,8 +84,8 @@ def test_a_first_preview_needs_no_cluster_and_no_login_and_has_no_unknown_input(
 def test_an_overlay_beside_machines_is_two_networks_with_an_address_for_each_door(pulumi):
     pulumi("stack", "select", "--create", "apart")
     steps = json.loads(pulumi("preview", "--json"))["steps"]
-    inputs = {(item["newState"]["type"], item["newState"]["urn"].rpartition("::")[2]): item["newState"]["inputs"]
-              for item in steps}  # fmt: skip
+    states = [item["newState"] for item in steps]
+    inputs = {(item["type"], item["urn"].rpartition("::")[2]): item.get("inputs", {}) for item in states}
     assert {item["op"] for item in steps} == {"create"}
     entries = [found for (kind, _), found in inputs.items() if kind.endswith(":WorkloadEntry")]
     assert [item["spec"]["network"] for item in entries] == ["machines", "machines"]

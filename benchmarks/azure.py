@@ -5,11 +5,17 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-STORIES = ("tests/azure/test_two_stacks.py", "tests/azure/test_azure_lab.py")
+STORIES = (
+    "tests/azure/test_two_stacks.py",
+    "tests/azure/test_azure_lab.py",
+    "tests/azure/test_two_stacks_lab.py",
+)
 
 
 def main() -> int:
-    """Run two stacks without a lab, and the story from `up` to `destroy` in one; 1 when a step fails.
+    """Run two stacks without a lab, and the story from `up` to `destroy` in one, of one stack and of two.
+
+    Returns 1 when a step fails.
 
     It takes some minutes, and root.
     """

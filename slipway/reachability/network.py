@@ -97,22 +97,38 @@ class NetworkPolicies:
     def _from(self, rule: PolicyRule, namespace: str) -> Some:
         if not rule.peers:
             return Some(must=self._callers.everybody, may=self._callers.everybody)
-        found = Some(must=0, may=0)
+        found = NOBODY
+        for blocks in self._blocks(rule):
+            found |= self._placed(blocks)
         for peer in rule.peers:
-            found |= self._peer(peer, namespace)
+            found |= NOBODY if peer.block else self._peer(peer, namespace)
         return found
 
     def _peer(self, peer: Peer, namespace: str) -> Some:
         known = self._peers.get((id(peer), namespace))
         if known is None:
-            known = self._blocked(peer) if peer.block else self._selected(peer, namespace)
-            self._peers[id(peer), namespace] = known
+            known = self._peers[id(peer), namespace] = self._selected(peer, namespace)
         return known
 
-    def _blocked(self, peer: Peer) -> Some:
-        found = self._callers.placed_in(peer.block)
-        for block in peer.excepted:
-            found &= self._callers.placed_in(block).other_than(self._callers.everybody)
+    def _blocks(self, rule: PolicyRule) -> list[places.Blocks]:
+        """Return the address blocks of a rule as they are compared: kube-router takes all of them for one set.
+
+        So an exception of one peer holds for the others too, where it is narrower; what wins when both state the very
+        same block is not known. Source: kube-router 2.6.3 pkg/controllers/netpol/policy.go, evalIPBlockPeer;
+        ipset(8), hash:net, `nomatch`.
+        """
+        found = [(peer.block, peer.excepted) for peer in rule.peers if peer.block]
+        return [found] if self._engine is Engine.KUBE_ROUTER and found else [[item] for item in found]
+
+    def _placed(self, blocks: places.Blocks) -> Some:
+        found = NOBODY
+        for block, named in places.narrowing(blocks):
+            held = self._callers.placed_in(block)
+            rest = held.other_than(self._callers.everybody)
+            if named is None:
+                found = Some(must=found.must & rest.must, may=found.may | held.may)
+            else:
+                found = found | held if named else found & rest
         return found
 
     def _selected(self, peer: Peer, namespace: str) -> Some:
@@ -203,17 +219,15 @@ class NetworkPolicies:
     def _towards(self, rule: PolicyRule, namespace: str, target: Workload | None, place: str) -> bool | None:
         """Return whether a rule names the destination; None when that is not known."""
         found: bool | None = not rule.peers
-        for peer in rule.peers:
-            if peer.block:
-                inside = places.inside_except(place, peer.block, peer.excepted)
-                if inside:
-                    return True
-                found = None if inside is None else found
-            elif target is None or target.machine or target.host_network:
-                continue
-            elif pod_matches(self._world, peer, namespace, target):
+        for blocks in self._blocks(rule):
+            covered = places.covers(blocks, place)
+            if covered:
                 return True
-        return found
+            found = None if covered is None else found
+        if target is None or target.machine or target.host_network:
+            return found
+        named = any(not peer.block and pod_matches(self._world, peer, namespace, target) for peer in rule.peers)
+        return True if named else found
 
 
 def _meaning(policy: NetworkPolicy) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 import functools
 import ipaddress
+from collections.abc import Iterator, Sequence
 
 INTERNET = "internet"  # a host outside that is only known by its name
 NOWHERE = ""  # not known at all
@@ -28,13 +29,27 @@ def inside(place: str, block: str) -> bool | None:
     return True if own.prefixlen >= network.prefixlen else None
 
 
-def inside_except(place: str, block: str, excepted: tuple[str, ...]) -> bool | None:
-    """Return whether ``block`` without its exceptions covers a place; no host of the internet is an exception."""
-    found = inside(place, block)
-    for item in excepted:
-        other = inside(place, item)
-        if other is True:
-            return False
-        if other is None and found is not False and place != INTERNET:
-            found = None
+Blocks = Sequence[tuple[str, tuple[str, ...]]]  # CIDR blocks, each with its exceptions
+
+
+def covers(blocks: Blocks, place: str) -> bool | None:
+    """Return whether blocks cover a place, the narrowest deciding; no host of the internet is an exception."""
+    found: bool | None = False
+    for block, named in narrowing(blocks):
+        held = inside(place, block)
+        if held is False or (held is None and named is False and place == INTERNET):
+            continue
+        found = named if held or found is named else None
     return found
+
+
+def narrowing(blocks: Blocks) -> Iterator[tuple[str, bool | None]]:
+    """Yield blocks and exceptions from the widest to the narrowest, and whether each is in; None: both is said."""
+    listed = {block for block, _ in blocks}
+    excepted = {item for _, items in blocks for item in items}
+    for block in sorted(listed | excepted, key=lambda item: (_length(item), item)):
+        yield block, None if block in listed and block in excepted else block in listed
+
+
+def _length(block: str) -> int:
+    return int(length) if (length := block.rpartition("/")[2]).isdigit() else 0

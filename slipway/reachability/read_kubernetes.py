@@ -204,14 +204,14 @@ def owner_of(item: Workload) -> str:
 
 
 def network_policy(manifest: Manifest, key: Key, collector: Collector) -> NetworkPolicy:
-    """Return the typed policy; without policyTypes, Egress counts when there are egress rules.
+    """Return the typed policy; without policyTypes, Egress counts when there are egress rules, an empty list is none.
 
-    Source: Kubernetes 1.34 networking.k8s.io/v1, NetworkPolicySpec.policyTypes.
+    Source: Kubernetes 1.34 pkg/apis/networking/v1/defaults.go, SetDefaults_NetworkPolicy.
     """
     spec = Fields(manifest.body.get("spec"), f"{key} spec", collector)
-    types = spec.texts("policyTypes") or (("Ingress", "Egress") if spec.has("egress") else ("Ingress",))
     ingress = tuple(_rule(item, "from") for item in spec.maps("ingress"))
     egress = tuple(_rule(item, "to") for item in spec.maps("egress"))
+    types = spec.texts("policyTypes") or (("Ingress", "Egress") if egress else ("Ingress",))
     return NetworkPolicy(
         key=key,
         namespace=manifest.namespace,

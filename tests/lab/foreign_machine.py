@@ -110,7 +110,7 @@ class Place:
         environment = {
             "platform": "existing",
             "revision": "1-29-1",
-            "network": {**platforms.LAB, "vault": "10.60.0.4"},
+            "network": {key: value for key, value in platforms.LAB.items() if key != "egress"},  # pods are routed
             "machines": {NAME: {"address": ADDRESS, "ssh": "10.60.0.0/16"}},
             "sidecar": {"url": f"file://{api.PACKAGES_FOLDER}/{sidecar_package.NAME}", "sha256": package.sha256},
             "phase": {"mtls": "permissive", "egress": "open", "authorization": "off"},

@@ -167,6 +167,25 @@ def test_a_machine_that_serves_clients_joins_and_leaves(running_lab, place):
     assert "was not onboarded" in again[1], again
 
 
+def test_a_reboot_in_a_trial_ends_it(running_lab, place):
+    """The units are not enabled yet, the one that takes the rest back is; the timer is gone with the boot."""
+    arguments = ("onboard", "old", NAME, "--yes", "--revert-after", "600", "--check", waiting(place))
+    operator = command(running_lab, place, *arguments)
+    captured(place, operator)
+    assert not is_free(place)
+    api.reboot(running_lab.instance, NAME, print)
+    guarded_machine.wait_for(lambda: is_free(place), seconds=40)
+    has_reverted(place)
+    assert place.shell("systemctl is-enabled slipway-guard.service istio.service || true") == "disabled\ndisabled\n"
+    assert foreign_machine.called_from_the_mesh(running_lab.cluster, POD) == "10.60.1.10"
+    (place.folder / "go").touch()
+    status, _, err = ended(operator)
+    assert status == 1
+    assert "it has reverted by itself" in err
+    retired = ended(command(running_lab, place, "retire", "old", NAME, "--yes"))
+    assert retired[0] == 0, retired
+
+
 def test_what_is_in_the_way_stops_it_before_anything_is_changed(running_lab, place):
     before = place.look()
     place.shell(

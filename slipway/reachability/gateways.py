@@ -246,7 +246,7 @@ class Gateways:
         immediate = immediate_answer(chosen.route, service.key, hop)
         if immediate is not None:
             return [(1, immediate)]
-        sent = rewritten(request, chosen)
+        sent = rewritten(request, chosen, normalization=self._world.mesh.normalization)
         way = Way.HTTP_PROXY if sent.http is not None and sent.application is Application.HTTP else Way.TCP_PROXY
         splits: list[Split] = []
         for item in used(chosen.route.destinations):

@@ -504,10 +504,9 @@ class Outbound:
         immediate = immediate_answer(chosen.route, service.key, Hop.SOURCE_SIDECAR)
         if immediate is not None:
             return [(mask, immediate)]
+        sent = rewritten(request, chosen, normalization=self._world.mesh.normalization)
         splits = [
-            self._to_destination(
-                item, service, scope, dialled=dialled, request=rewritten(request, chosen), mask=mask, way=way
-            )
+            self._to_destination(item, service, scope, dialled=dialled, request=sent, mask=mask, way=way)
             for item in used(chosen.route.destinations)
         ]
         return possible(splits)

@@ -239,10 +239,11 @@ def used(destinations: tuple[RouteDestination, ...]) -> list[RouteDestination]:
     return [item for item in destinations if item.weight] or list(destinations)
 
 
-def rewritten(request: Request, chosen: Chosen) -> Request:
+def rewritten(request: Request, chosen: Chosen, *, normalization: str) -> Request:
     """Return the request as a route's rewrite leaves it.
 
-    Envoy replaces what the route's match compared: a prefix (``/`` where none is stated), else the whole path.
+    Envoy replaces what the route's match compared, in the path as it was normalized before: a prefix (``/`` where
+    none is stated), else the whole path.
     Source: istio 1.29.1 pilot/pkg/networking/core/route/route.go, applyHTTPRouteDestination (prefix_rewrite).
     """
     route = chosen.route
@@ -252,6 +253,7 @@ def rewritten(request: Request, chosen: Chosen) -> Request:
     if route.rewrite_uri:
         uri = chosen.match.uri if chosen.match is not None else None
         plain, mark, query = path.partition("?")
+        plain = paths.normalized(plain, normalization) or plain
         matched = plain if uri is not None and uri.kind != "prefix" else uri.text if uri is not None else "/"
         path = f"{route.rewrite_uri}{plain[len(matched) :]}{mark}{query}"
     http = Http(

@@ -5,6 +5,7 @@ with Python for the relay of tokens.
 """
 
 import contextlib
+import http
 import json
 import os
 import subprocess
@@ -127,13 +128,18 @@ class Shop:
         return {arm.type_of(item["id"]) for item in self.azure.records().values()}
 
     def is_free_of_istio(self) -> bool:
-        """Whether the cluster holds nothing of what the declaration asks for."""
+        """Whether the cluster holds nothing of what the declaration asks for, or knows no such kinds yet."""
         kinds = ("Gateway", "AuthorizationPolicy", "ServiceEntry", "WorkloadEntry")
         groups = {"AuthorizationPolicy": "security.istio.io/v1"}
         wanted = [
             kubernetes.Kind(api_version=groups.get(kind, "networking.istio.io/v1"), kind=kind) for kind in kinds
         ]
-        return not any(self.cluster.list(kind) for kind in wanted)
+        try:
+            return not any(self.cluster.list(kind) for kind in wanted)
+        except kubernetes.KubernetesError as error:
+            if error.status != http.HTTPStatus.NOT_FOUND:
+                raise
+            return True
 
 
 @contextlib.contextmanager

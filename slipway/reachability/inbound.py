@@ -310,9 +310,9 @@ class Inbound:
     ) -> list[tuple[int, Verdict]]:
         """Return what the authorization filters of a proxy decide."""
         http = None if tcp else request.http
+        decider = self._at_machines if workload.machine else self._authorization
         applied = self._applied.get((workload.key, tcp))
         if applied is None:
-            decider = self._at_machines if workload.machine else self._authorization
             applied = decider.applied(workload, tcp=tcp)
             self._applied[workload.key, tcp] = applied
 
@@ -333,11 +333,10 @@ class Inbound:
         arrival = arrived(http)
         if http is not None:
             place = (workload.key, port, wire if applied.by_sni else None)
-            self.walk.note(place, lambda sent: self._authorization.made_of(applied, arrived(sent)), http)
+            self.walk.note(place, lambda sent: decider.made_of(applied, arrived(sent)), http)
         if arrival is None:
             verdict = Verdict(outcome=Outcome.DENIED, object=None, rule=None, reason=UNREAD, unread=True)
             return [(mask, verdict)]
-        decider = self._at_machines if workload.machine else self._authorization
         return decider.decide(applied, arrival, mask)
 
 

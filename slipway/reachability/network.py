@@ -43,6 +43,7 @@ class NetworkPolicies:
         self._callers = callers
         self._engine = world.engine
         self._peers: dict[tuple[int, str], Some] = {}
+        self._places: dict[places.Blocks, Some] = {}
         self._ways: dict[tuple[int, str, int], list[tuple[bool, bool]]] = {}
         self._positions = {
             caller.workload: index for index, caller in enumerate(callers.list) if caller.workload is not None
@@ -56,14 +57,10 @@ class NetworkPolicies:
         everybody = Passage(callers=mask, through=Some(must=mask, may=mask), key=None)
         if self._engine is Engine.NONE or workload.machine or workload.host_network:
             return everybody
-        policies = [
-            item
-            for item in self._world.network_policies_in.get(workload.namespace, ())
-            if item.ingress is not None and selector_matches(item.pods, workload.labels)
-        ]
+        policies = self._isolating(workload)
         if not policies:
             return everybody
-        found = Some(must=0, may=0)
+        found = NOBODY
         for policy in policies:
             for rule in policy.ingress or ():
                 if port_listed(rule, port, workload.ports):
@@ -75,10 +72,14 @@ class NetworkPolicies:
 
     def isolates(self, workload: Workload) -> bool:
         """Return whether policies limit who gets into a pod."""
-        return self._engine is not Engine.NONE and any(
-            item.ingress is not None and selector_matches(item.pods, workload.labels)
+        return self._engine is not Engine.NONE and bool(self._isolating(workload))
+
+    def _isolating(self, workload: Workload) -> list[NetworkPolicy]:
+        return [
+            item
             for item in self._world.network_policies_in.get(workload.namespace, ())
-        )
+            if item.ingress is not None and selector_matches(item.pods, workload.labels)
+        ]
 
     def _itself(self, workload: Workload, *, led: bool) -> Some:
         """Return the caller that is this very pod: what it sends to its own address never leaves it.
@@ -117,10 +118,16 @@ class NetworkPolicies:
         same block is not known. Source: kube-router 2.6.3 pkg/controllers/netpol/policy.go, evalIPBlockPeer;
         ipset(8), hash:net, `nomatch`.
         """
-        found = [(peer.block, peer.excepted) for peer in rule.peers if peer.block]
-        return [found] if self._engine is Engine.KUBE_ROUTER and found else [[item] for item in found]
+        found = tuple((peer.block, peer.excepted) for peer in rule.peers if peer.block)
+        return [found] if self._engine is Engine.KUBE_ROUTER and found else [(item,) for item in found]
 
     def _placed(self, blocks: places.Blocks) -> Some:
+        known = self._places.get(blocks)
+        if known is None:
+            known = self._places[blocks] = self._compared(blocks)
+        return known
+
+    def _compared(self, blocks: places.Blocks) -> Some:
         found = NOBODY
         for block, named in places.narrowing(blocks):
             held = self._callers.placed_in(block)

@@ -645,7 +645,9 @@ class Outbound:
         for index in members(mask):
             caller = self._callers.list[index]
             labels = tuple(sorted(caller.labels.items())) if selecting else ()
-            network = self._world.network_of(self._world.workloads[caller.workload or 0]) if networks else ""
+            network = ""
+            if networks and caller.workload is not None:
+                network = self._world.network_of(self._world.workloads[caller.workload])
             groups[labels, network] = groups.get((labels, network), 0) | 1 << index
         return [(dict(labels), network, group) for (labels, network), group in groups.items()]
 

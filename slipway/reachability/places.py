@@ -2,7 +2,6 @@
 
 import functools
 import ipaddress
-from collections.abc import Iterator, Sequence
 
 INTERNET = "internet"  # a host outside that is only known by its name
 NOWHERE = ""  # not known at all
@@ -29,7 +28,7 @@ def inside(place: str, block: str) -> bool | None:
     return True if own.prefixlen >= network.prefixlen else None
 
 
-Blocks = Sequence[tuple[str, tuple[str, ...]]]  # CIDR blocks, each with its exceptions
+Blocks = tuple[tuple[str, tuple[str, ...]], ...]  # CIDR blocks, each with its exceptions
 
 
 def covers(blocks: Blocks, place: str) -> bool | None:
@@ -43,12 +42,13 @@ def covers(blocks: Blocks, place: str) -> bool | None:
     return found
 
 
-def narrowing(blocks: Blocks) -> Iterator[tuple[str, bool | None]]:
-    """Yield blocks and exceptions from the widest to the narrowest, and whether each is in; None: both is said."""
+@functools.lru_cache(maxsize=10_000)
+def narrowing(blocks: Blocks) -> tuple[tuple[str, bool | None], ...]:
+    """Return blocks and exceptions from the widest to the narrowest, and whether each is in; None: both is said."""
     listed = {block for block, _ in blocks}
     excepted = {item for _, items in blocks for item in items}
-    for block in sorted(listed | excepted, key=lambda item: (_length(item), item)):
-        yield block, None if block in listed and block in excepted else block in listed
+    ordered = sorted(listed | excepted, key=lambda item: (_length(item), item))
+    return tuple((item, None if item in listed & excepted else item in listed) for item in ordered)
 
 
 def _length(block: str) -> int:

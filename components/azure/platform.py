@@ -22,7 +22,7 @@ from components.azure import (
 )
 from components.istio import charts
 from policies.bundles import bundle as bundles
-from slipway.mesh import azure, model
+from slipway.mesh import azure, azure_plan, model
 
 LOG_DAYS = 30  # Source: Azure documentation, azure-monitor/logs/data-retention-configure: what costs nothing extra
 
@@ -81,6 +81,7 @@ class AzurePlatform(pulumi.ComponentResource):
             ),
             opts=self._opts,
         )
+        self._databases = [item.name for item in args.machines if azure_plan.keeps_database(args.settings, item)]
         self._workspace = self._create_workspace()
         self._cluster = self._create_cluster()
         self._vault = self._create_vault()
@@ -118,21 +119,19 @@ class AzurePlatform(pulumi.ComponentResource):
 
     def _create_backup(self) -> backup.Backup | None:
         """Return the backups' vault, where there is a database whose data is to be kept."""
-        kept = self._args.settings.keep_data and any(item.database is not None for item in self._args.machines)
-        if not kept:
+        if not self._databases:
             return None
         arguments = backup.BackupArgs(place=self._place, zones=self._args.settings.zones)
         return backup.Backup("backup", arguments, opts=self._opts)
 
     def _create_archive(self) -> archive.Archive | None:
         """Return the archive of databases' logs, where there is a database whose data is to be kept."""
-        kept = [item.name for item in self._args.machines if item.database is not None]
-        if not kept or not self._args.settings.keep_data:
+        if not self._databases:
             return None
         arguments = archive.ArchiveArgs(
             place=self._place,
             name=self._args.settings.archive,
-            machines=kept,
+            machines=self._databases,
             zones=self._args.settings.zones,
             address=self._args.plan.archive,
             subnet=self._network.subnets["endpoints"].id,

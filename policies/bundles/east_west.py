@@ -88,5 +88,5 @@ def _senders(mesh: model.Mesh) -> dict[str, Any]:
 
 def emit_east_west(mesh: model.Mesh) -> tuple[Manifest, ...]:
     """Return what leads machines to the cluster where pods are in an overlay; nothing where they are routed."""
-    traces = () if mesh.tracing is None or not overlay.traced(mesh) else _traces(mesh, mesh.tracing)
+    traces = () if mesh.tracing is None or not overlay.is_apart(mesh) else _traces(mesh, mesh.tracing)
     return (*_services(mesh), *traces)

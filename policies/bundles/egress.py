@@ -140,8 +140,9 @@ def _virtual_service(called: _Called) -> Manifest:
     in_mesh: dict[str, Any] = {"gateways": ["mesh"], "port": host.port}
     if host.protocol is model.ExternalProtocol.TLS:
         in_mesh["sniHosts"] = [host.host]
-    to_gateway = [*_from_machines(called, in_mesh), {"match": [in_mesh], "route": [{"destination": subset}]}]
-    to_gateway = to_gateway if called.has_others else to_gateway[:-1]
+    to_gateway = _from_machines(called, in_mesh)
+    if called.has_others:
+        to_gateway.append({"match": [in_mesh], "route": [{"destination": subset}]})
     to_host = {
         "match": [{"gateways": [gateway], "port": gateways.EGRESS_PORT}],
         "route": [{"destination": {"host": name, "port": {"number": host.port}}}],

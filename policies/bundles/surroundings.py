@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from policies.bundles import bundle as bundles
+from policies.bundles import gateways
 from slipway.manifests.manifest import Manifest
 from slipway.manifests.surroundings import Surroundings
 from slipway.mesh import model
@@ -88,7 +89,7 @@ def _system(bundle: bundles.Bundle) -> Iterable[Manifest]:
     """Return Istio's own namespace where it says something: the name of the network of pods."""
     if bundle.apart is not None:
         labels = dict(bundle.apart.system_labels)
-        yield Manifest(api_version="v1", kind="Namespace", name="istio-system", labels=labels)
+        yield Manifest(api_version="v1", kind="Namespace", name=gateways.ISTIO_NAMESPACE, labels=labels)
 
 
 def _gateways(bundle: bundles.Bundle) -> Iterable[Manifest]:

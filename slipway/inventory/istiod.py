@@ -34,6 +34,11 @@ def mesh_configs(items: Iterable[Manifest]) -> dict[str, Mapping[str, Any]]:
     return found
 
 
+def config_map(revision: str) -> str:
+    """Return the name of a revision's ConfigMap. Source: istio/istio 1.29.1 pilot/pkg/bootstrap/mesh.go."""
+    return _NAME if revision == _DEFAULT else f"{_NAME}-{revision}"
+
+
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Return one configuration over another: fields replace each other, but for those that Istio joins.
 

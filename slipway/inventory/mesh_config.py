@@ -10,7 +10,7 @@ from typing import Any
 
 from policies.bundles import gateways, mesh_config, providers
 from slipway.diagnostics import Collector, catalogue, wording
-from slipway.inventory import facts
+from slipway.inventory import facts, istiod
 from slipway.mesh import model
 from slipway.reachability import mesh_config as read_configs
 from slipway.reachability import network, objects
@@ -70,15 +70,10 @@ def _no_control_plane(mesh: model.Mesh, found: facts.Facts, collector: Collector
     hint = f"state a revision, for a tag that which it stands for; there are {wording.listed(found.mesh_configs)}"
     sentence = (
         f"no istiod of revision {wording.quoted(mesh.revision)} is configured in `{gateways.ISTIO_NAMESPACE}`: "
-        f"there is no ConfigMap {wording.quoted(_config_map(mesh))} with a `mesh`"
+        f"there is no ConfigMap {wording.quoted(istiod.config_map(mesh.revision))} with a `mesh`"
     )
     hint = f"did you mean {wording.quoted(near)}?" if near else hint
     return _Difference(key="revision", sentence=sentence, found=mesh.revision, hint=hint)
-
-
-def _config_map(mesh: model.Mesh) -> str:
-    """Return the ConfigMap of a revision. Source: istio/istio 1.29.1 pilot/pkg/bootstrap/mesh.go."""
-    return "istio" if mesh.revision == "default" else f"istio-{mesh.revision}"
 
 
 def _setting(mesh: model.Mesh, text: str) -> str:

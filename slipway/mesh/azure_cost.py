@@ -104,7 +104,7 @@ def _machines(mesh: model.Mesh, settings: azure.Azure) -> Iterator[_Counted]:
         for kind, size_gib in disks.items():
             if size_gib:
                 yield f"{kind} of {machine.name}, {size_gib} GiB", f"disk/P{_tier(size_gib)}", 1, 1
-        if machine.database is not None and settings.keep_data:
+        if azure_plan.keeps_database(settings, machine):
             yield f"backup of {machine.name}, without its storage", "backupInstance", 1, 1
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from slipway.mesh import azure_facts, model
+from slipway.mesh import azure, azure_facts, model
 
 # A /27 holds 27 addresses: enough load balancers or private endpoints for one environment, and more than the nine
 # that the API server needs. Source: AKS documentation, api-server-vnet-integration, "at least a /28".
@@ -121,12 +121,13 @@ def container_name(machine: str) -> str:
 
 
 def archive_address(mesh: model.Mesh, machine: model.Machine) -> str:
-    """Return where ``machine`` reaches the archive of its database's log; empty where it has none.
+    """Return where ``machine`` reaches the archive of its database's log; empty where it has none."""
+    return mesh.network.archive if mesh.azure is not None and keeps_database(mesh.azure, machine) else ""
 
-    It has one where its database's data is to be kept.
-    """
-    is_kept = mesh.azure is not None and mesh.azure.keep_data and machine.database is not None
-    return mesh.network.archive if is_kept else ""
+
+def keeps_database(settings: azure.Azure, machine: model.Machine) -> bool:
+    """Whether ``machine`` has a database whose data is to be kept: backed up, and its log archived."""
+    return settings.keep_data and machine.database is not None
 
 
 def vault_url(name: str) -> str:

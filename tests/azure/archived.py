@@ -1,11 +1,15 @@
 """PostgreSQL on a lab's machine whose log goes to an archive: what tests write there, look for and restore."""
 
+import gzip
 import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import azure_lab
+
 SEGMENT_BYTES = 16 * 1024 * 1024
+WRITTEN = ("1 before the snapshot", "2 after the snapshot", "3 while the archive was away")
 # As a backup's snapshot: everything on the disk at one instant, in the middle of whatever happens.
 SNAPSHOT = """
 set -eu
@@ -71,6 +75,30 @@ class Database:
     def restored(self) -> list[str]:
         """Return the lines that a server finds on the copy of the data in /var/tmp/restored, with the archive."""
         return self.shell(RESTORE, timeout_s=180).splitlines()
+
+
+def goes_to_the_archive(database: Database) -> None:
+    """Write a line, whose segment comes whole; the database itself gets no token for that."""
+    database.sql("create table kept (what text)")
+    segment = database.write(WRITTEN[0])
+    wait(database.archived(segment).exists)
+    assert len(gzip.decompress(database.archived(segment).read_bytes())) == SEGMENT_BYTES
+    assert database.shell(ASK_FOR_TOKEN) == "refused\n"
+
+
+def outlives_an_outage(database: Database, plane: azure_lab.DataPlane) -> None:
+    """Take a snapshot and write on while the archive is away: nothing is lost, and PostgreSQL says why it waits."""
+    database.shell(SNAPSHOT)
+    after = database.write(WRITTEN[1])
+    wait(database.archived(after).exists)
+    plane.tell(storage="away")
+    segment = database.write(WRITTEN[2])
+    wait(lambda: database.sql("select last_failed_wal from pg_stat_archiver") == segment)
+    assert database.is_kept(segment)
+    assert "503 ServerBusy" in database.errors()
+    assert not database.archived(segment).exists()
+    plane.tell(storage="back")
+    wait(database.archived(segment).exists)
 
 
 def wait(condition: Callable[[], object], *, seconds: float = 90) -> None:

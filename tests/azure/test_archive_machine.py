@@ -1,19 +1,18 @@
 """A database machine whose log is archived, on a real machine without a cluster: one piece of the whole story."""
 
-import gzip
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import archived
 import azure_lab
+import bare_instances
 import pytest
 import stand_in_example as example
 from standin import arm, catalogue, cloud, data_plane, faults, manager
 from standin.types import protection
 
 from policies.bundles import compiler
-from slipway.lab import certificates, cgroups, network, platform
+from slipway.lab import certificates, network, platform
 from slipway.lab import instance as instances
 from slipway.lab.machines import api, sidecar_package
 from slipway.machines import arguments, user_data
@@ -95,7 +94,7 @@ def place(tmp_path_factory):
     instance = instances.named("archive")
     folder = tmp_path_factory.mktemp("azure")
     build(folder / "cloud.json")
-    remove(instance)
+    bare_instances.remove(instance)
     network.create(instance)
     network.attach(instance, instances.INTERNET, [instances.on_fabric(instances.INTERNET_ADDRESS)])
     platform.prepare(instance)
@@ -109,36 +108,16 @@ def place(tmp_path_factory):
 
             shell(f"echo {azure_lab.ARCHIVE_ADDRESS} {HOST} >> /etc/hosts")
             container = plane.blobs / ACCOUNT / azure_plan.container_name(NAME)
-            yield SimpleNamespace(plane=plane, shell=shell, database=archived.Database(shell, container))
+            yield SimpleNamespace(plane=plane, database=archived.Database(shell, container))
     finally:
-        remove(instance)
-
-
-def remove(instance):
-    """Leave nothing of the instance."""
-    api.destroy(instance)
-    network.destroy(instance)
-    cgroups.remove(instance.cgroup)
-    shutil.rmtree(instance.state, ignore_errors=True)
+        bare_instances.remove(instance)
 
 
 def test_a_log_is_archived_kept_while_that_fails_and_brought_back_by_a_recovery(place):
-    database = place.database
-    database.sql("create table kept (what text)")
-    first = database.write("1 before the backup")
-    archived.wait(database.archived(first).exists)
-    assert len(gzip.decompress(database.archived(first).read_bytes())) == archived.SEGMENT_BYTES
-    assert place.shell(archived.ASK_FOR_TOKEN) == "refused\n"
-
-    place.shell(archived.SNAPSHOT)
-    second = database.write("2 after the backup")
-    archived.wait(database.archived(second).exists)
-    place.plane.tell(storage="away")
-    third = database.write("3 while the archive was away")
-    archived.wait(lambda: database.sql("select last_failed_wal from pg_stat_archiver") == third)
-    assert database.is_kept(third)
-    assert "503 ServerBusy" in database.errors()
-    assert not database.archived(third).exists()
-    place.plane.tell(storage="back")
-    archived.wait(database.archived(third).exists)
-    assert database.restored() == ["1 before the backup", "2 after the backup", "3 while the archive was away"]
+    archived.goes_to_the_archive(place.database)
+    archived.outlives_an_outage(place.database, place.plane)
+    assert place.database.restored() == [
+        "1 before the snapshot",
+        "2 after the snapshot",
+        "3 while the archive was away",
+    ]

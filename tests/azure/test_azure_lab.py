@@ -4,7 +4,6 @@ The tests are steps of one story and run in their order: up, requests, a change,
 """
 
 import functools
-import gzip
 
 import archived
 import azure_lab
@@ -65,26 +64,12 @@ def test_the_database_lives_on_its_data_disk(shop, database):
     assert "/var/lib/postgresql" in database.sql("show data_directory")
 
 
-def test_the_databases_log_is_archived_by_the_machines_identity_and_not_by_the_database(shop, database):
-    database.sql("create table kept (what text)")
-    segment = database.write("1 before the snapshot")
-    archived.wait(database.archived(segment).exists)
-    assert len(gzip.decompress(database.archived(segment).read_bytes())) == archived.SEGMENT_BYTES
-    assert shop.shell(DATABASE, archived.ASK_FOR_TOKEN) == "refused\n"
+def test_the_databases_log_is_archived_by_the_machines_identity_and_not_by_the_database(database):
+    archived.goes_to_the_archive(database)
 
 
 def test_while_the_archive_is_away_nothing_of_the_log_is_lost_and_the_database_says_so(shop, database):
-    shop.shell(DATABASE, archived.SNAPSHOT)
-    after = database.write("2 after the snapshot")
-    archived.wait(database.archived(after).exists)
-    shop.plane.tell(storage="away")
-    segment = database.write("3 while the archive was away")
-    archived.wait(lambda: database.sql("select last_failed_wal from pg_stat_archiver") == segment)
-    assert database.is_kept(segment)
-    assert "503 ServerBusy" in database.errors()
-    assert not database.archived(segment).exists()
-    shop.plane.tell(storage="back")
-    archived.wait(database.archived(segment).exists)
+    archived.outlives_an_outage(database, shop.plane)
 
 
 def test_a_restored_backup_goes_on_to_the_last_archived_segment(database):

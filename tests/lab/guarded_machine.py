@@ -2,16 +2,17 @@
 
 import contextlib
 import json
-import shutil
 import subprocess
 import sys
 import textwrap
 import time
 from pathlib import Path
 
+import bare_instances
+
 from policies.bundles import compiler
-from slipway.lab import cgroups, network
 from slipway.lab import instance as instances
+from slipway.lab import network
 from slipway.lab.machines import api, sidecar_package
 from slipway.machines import arguments, user_data
 from slipway.manifests import nsg
@@ -139,7 +140,7 @@ def specification(instance, *, team=TEAM, guard_policy=None, rules=None):
 def surroundings(name):
     """Make a fabric with the internet, a node with a pod's address and another machine; take all of it down again."""
     instance = instances.named(name)
-    remove(instance)
+    bare_instances.remove(instance)
     network.create(instance)
     network.attach(instance, "internet", ["10.60.0.1/16", f"{OUTSIDE}/32"])
     network.attach(instance, "node", ["10.60.1.10/16", f"{POD}/32"], "10.60.0.1")
@@ -147,15 +148,7 @@ def surroundings(name):
     try:
         yield instance
     finally:
-        remove(instance)
-
-
-def remove(instance):
-    """Leave nothing of the instance."""
-    api.destroy(instance)
-    network.destroy(instance)
-    cgroups.remove(instance.cgroup)
-    shutil.rmtree(instance.state, ignore_errors=True)
+        bare_instances.remove(instance)
 
 
 def ask(instance, host, port, *, source="", destination=ADDRESS, seconds=0.5):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import resource
+import select
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -98,8 +99,11 @@ class Trials:
         return _SURVIVED
 
     def _ended(self, running: dict[int, _Try]) -> Fate:
-        pid, status = os.wait()
+        """Wait for a try that has said all it says: only for tries, this process may have other children."""
+        ready, _, _ = select.select([item.answer for item in running.values()], [], [])
+        pid = next(pid for pid, item in running.items() if item.answer == ready[0])
         ended = running.pop(pid)
+        _, status = os.waitpid(pid, 0)
         with open(ended.answer, "rb") as pipe:  # noqa: PTH123
             told = pipe.read()
         if os.WIFSIGNALED(status):

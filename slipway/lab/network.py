@@ -6,6 +6,7 @@ records in the state folder that are written first and deleted last, so that wor
 """
 
 import hashlib
+import ipaddress
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -68,11 +69,20 @@ def attach(instance: instances.Instance, host: str, addresses: Sequence[str], de
             namespaces.batch(fabric, [f"link del dev {port}"])
         if INTERFACE in namespaces.links(namespace):
             namespaces.batch(namespace, [f"link del dev {INTERFACE}"])
-        namespaces.batch(fabric, [f"link add name {port} type veth peer name {INTERFACE} netns {namespace}"])
+        peer = f"peer name {INTERFACE} address {_hardware_address(addresses[0])} netns {namespace}"
+        namespaces.batch(fabric, [f"link add name {port} type veth {peer}"])
     namespaces.batch(fabric, [f"link set dev {port} alias {host} master {BRIDGE} up"])
     lines = [f"address replace {address} dev {INTERFACE}" for address in addresses]
     namespaces.batch(namespace, [*lines, f"link set dev {INTERFACE} up", *_routes(instance, host, default_via)])
     return port
+
+
+def _hardware_address(address: str) -> str:
+    """Return the hardware address of an IPv4 address, so that a host that was switched off comes back with its own.
+
+    With another one, whoever knew it before sends into the void until its neighbour cache has noticed.
+    """
+    return "02:00:" + ipaddress.IPv4Interface(address).packed.hex(":")
 
 
 def detach(instance: instances.Instance, host: str) -> None:

@@ -38,11 +38,20 @@ print(answer[3] & 15, ".".join(map(str, answer[-4:])) if answer[7] else "")
 GUEST, GUEST_ADDRESS = "guest", "10.60.2.200"
 
 
+def attach(instance):
+    network.attach(instance, GUEST, [instances.on_fabric(GUEST_ADDRESS)], default_via=instances.INTERNET_ADDRESS)
+
+
+def hardware_address(instance):
+    found = network.run(instance, GUEST, ["ip", "-json", "link", "show", network.INTERFACE], timeout_s=20).stdout
+    return json.loads(found)[0]["address"]
+
+
 @pytest.fixture(scope="module")
 def guest(running_lab):
     """Return what runs Python on a host of its own: a machine without guard, rules or identity."""
     instance = running_lab.instance
-    network.attach(instance, GUEST, [instances.on_fabric(GUEST_ADDRESS)], default_via=instances.INTERNET_ADDRESS)
+    attach(instance)
 
     def run(program: str, *arguments: object, check: bool = True) -> process.Completed:
         argv = ["python3", "-c", program, *map(str, arguments)]
@@ -98,6 +107,18 @@ def test_the_platforms_resolver_knows_what_was_handed_in_and_nothing_else(runnin
         kubernetes.wait_until("the name", unknown, timeout_s=10, pause_s=0.2)
     finally:
         platform.set_names(running_lab.instance, GUEST, {})
+
+
+def test_a_host_that_was_switched_off_is_known_at_once(running_lab, guest):
+    """Its hardware address is its own, so that nobody's neighbour cache leads into the void."""
+    host = "payments.example.com"
+    arguments = (host, instances.INTERNET_NAMES[host], 443, running_lab.instance.public_authority)
+    before = hardware_address(running_lab.instance)
+    assert GUEST_ADDRESS in guest(PEEK, *arguments).stdout
+    network.detach(running_lab.instance, GUEST)
+    attach(running_lab.instance)
+    assert hardware_address(running_lab.instance) == before
+    assert GUEST_ADDRESS in guest(PEEK, *arguments).stdout
 
 
 def test_there_is_no_way_out(guest):

@@ -65,13 +65,26 @@ def caller(lab):
     }
 
 
-def command(lab, place, *arguments):
+@pytest.fixture
+def command(running_lab, place):
+    """Begin a command of the operator's; what still runs when the test has ended is ended too."""
+    begun = []
     program = str(Path(sys.executable).with_name("slipway"))
-    environment = {**os.environ, **lab.variables, "KUBECONFIG": str(lab.instance.kubeconfig)}
-    argv = [program, *arguments, "--ssh-config", str(place.ssh_config)]
-    return subprocess.Popen(
-        argv, cwd=place.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    environment = {**os.environ, **running_lab.variables, "KUBECONFIG": str(running_lab.instance.kubeconfig)}
+
+    def begin(*arguments: str) -> subprocess.Popen[str]:
+        argv = [program, *arguments, "--ssh-config", str(place.ssh_config)]
+        begun.append(
+            subprocess.Popen(
+                argv, cwd=place.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        )
+        return begun[-1]
+
+    yield begin
+    for process in begun:
+        with process:
+            process.kill()
 
 
 def ended(done):
@@ -105,10 +118,10 @@ def has_reverted(place):
     assert "127.0.0.6" not in place.shell("cat /etc/postgresql/*/main/pg_hba.conf")
 
 
-def test_a_machine_that_serves_clients_joins_and_leaves(running_lab, place):
+def test_a_machine_that_serves_clients_joins_and_leaves(running_lab, place, command):
     cluster = running_lab.cluster
     before = place.look()
-    plan = ended(command(running_lab, place, "onboard", "old", NAME, "--dry-run"))
+    plan = ended(command("onboard", "old", NAME, "--dry-run"))
     assert plan[0] == 0, plan
     assert place.look() == before, "a dry run changes nothing"
 
@@ -119,7 +132,7 @@ def test_a_machine_that_serves_clients_joins_and_leaves(running_lab, place):
 
         # The operator is killed between capture and confirmation: traffic comes back by itself.
         arguments = ("onboard", "old", NAME, "--yes", "--revert-after", "20", "--check", waiting(place))
-        operator = command(running_lab, place, *arguments)
+        operator = command(*arguments)
         captured(place, operator)
         assert foreign_machine.called_from_the_mesh(cluster, POD) == "127.0.0.6"
         os.kill(operator.pid, signal.SIGKILL)
@@ -131,9 +144,7 @@ def test_a_machine_that_serves_clients_joins_and_leaves(running_lab, place):
         has_reverted(place)
 
         # It joins, and stays.
-        operator = command(
-            running_lab, place, "onboard", "old", NAME, "--yes", "--revert-after", "60", "--check", waiting(place)
-        )
+        operator = command("onboard", "old", NAME, "--yes", "--revert-after", "60", "--check", waiting(place))
         captured(place, operator)
         clients.sources.clear()
         guarded_machine.wait_for(lambda: "127.0.0.6" in clients.sources)
@@ -141,7 +152,7 @@ def test_a_machine_that_serves_clients_joins_and_leaves(running_lab, place):
         status, out, err = ended(operator)
         assert status == 0, (out, err)
         assert "confirmed" in err
-        again = ended(command(running_lab, place, "onboard", "old", NAME, "--yes"))
+        again = ended(command("onboard", "old", NAME, "--yes"))
         assert "everything on it is current: nothing to do" in again[1], again
         assert place.shell("systemctl list-timers --all --no-legend slipway-revert.timer") == ""
         assert place.shell("systemctl is-enabled slipway-guard.service istio.service") == "enabled\nenabled\n"
@@ -154,7 +165,7 @@ def test_a_machine_that_serves_clients_joins_and_leaves(running_lab, place):
             assert speaking.stdout.readline() == answer
 
         assert clients.errors == []
-        retired = ended(command(running_lab, place, "retire", "old", NAME, "--yes"))
+        retired = ended(command("retire", "old", NAME, "--yes"))
         assert retired[0] == 0, retired
         clients.sources.clear()
         guarded_machine.wait_for(lambda: clients.sources == {"10.60.1.10"})
@@ -163,14 +174,14 @@ def test_a_machine_that_serves_clients_joins_and_leaves(running_lab, place):
     for speaking in (session, idle):
         speaking.communicate(timeout=20)
         assert speaking.returncode == 0
-    again = ended(command(running_lab, place, "retire", "old", NAME, "--yes"))
+    again = ended(command("retire", "old", NAME, "--yes"))
     assert "was not onboarded" in again[1], again
 
 
-def test_a_reboot_in_a_trial_ends_it(running_lab, place):
+def test_a_reboot_in_a_trial_ends_it(running_lab, place, command):
     """The units are not enabled yet, the one that takes the rest back is; the timer is gone with the boot."""
     arguments = ("onboard", "old", NAME, "--yes", "--revert-after", "600", "--check", waiting(place))
-    operator = command(running_lab, place, *arguments)
+    operator = command(*arguments)
     captured(place, operator)
     assert not is_free(place)
     api.reboot(running_lab.instance, NAME, print)
@@ -187,17 +198,17 @@ def test_a_reboot_in_a_trial_ends_it(running_lab, place):
     status, _, err = ended(operator)
     assert status == 1
     assert "it has reverted by itself" in err
-    retired = ended(command(running_lab, place, "retire", "old", NAME, "--yes"))
+    retired = ended(command("retire", "old", NAME, "--yes"))
     assert retired[0] == 0, retired
 
 
-def test_what_is_in_the_way_stops_it_before_anything_is_changed(running_lab, place):
+def test_what_is_in_the_way_stops_it_before_anything_is_changed(running_lab, place, command):
     before = place.look()
     place.shell(
         "nft add table ip other; nft 'add chain ip other out { type nat hook output priority -100; }'; "
         f"nft add rule ip other out ip daddr {ADDRESS} accept"
     )
-    status, out, _ = ended(command(running_lab, place, "onboard", "old", NAME, "--yes"))
+    status, out, _ = ended(command("onboard", "old", NAME, "--yes"))
     place.shell("nft delete table ip other")
     assert status == 3
     assert "found:   table ip other rewrites addresses" in out

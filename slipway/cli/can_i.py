@@ -4,7 +4,7 @@ import json
 
 import click
 
-from slipway.cli import stacks
+from slipway.cli import reaching, stacks
 
 
 @click.command(name="can-i")
@@ -17,8 +17,7 @@ from slipway.cli import stacks
 @click.option("--host", help="Host header, when it differs from the name called.")
 @click.option("--header", "headers", multiple=True, help="Header as `name: value`; may be repeated.")
 @click.option("--sni", help="The client speaks TLS of its own with this server name.")
-@click.option("--kubeconfig", default="", help="For `live`: default KUBECONFIG, then ~/.kube/config.")
-@click.option("--context", default="", help="For `live`: context of the kubeconfig.")
+@reaching.options
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
 def can_i(
     environment: str,
@@ -31,8 +30,7 @@ def can_i(
     host: str | None,
     headers: tuple[str, ...],
     sni: str | None,
-    kubeconfig: str,
-    context: str,
+    where: reaching.Where,
     as_json: bool,
 ) -> None:
     """Say whether a call is allowed in ENVIRONMENT, by which object and rule, at which hop.
@@ -46,7 +44,7 @@ def can_i(
     from slipway.cli import asking, worlds
 
     with stacks.told(as_json=as_json):
-        world = worlds.load(environment, where=worlds.Where(kubeconfig=kubeconfig, context=context))
+        world = worlds.load(environment, where=where)
     source = asking.source(world, caller)
     own = source if isinstance(source, reachability.Workload) else None
     destination = asking.destination(world, callee, caller=own)

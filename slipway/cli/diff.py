@@ -1,10 +1,11 @@
 """`slipway diff A B`: the calls that a change gains and loses."""
 
+import dataclasses
 import json
 
 import click
 
-from slipway.cli import stacks
+from slipway.cli import reaching, stacks
 
 _DIFFERENT = 1
 
@@ -12,11 +13,10 @@ _DIFFERENT = 1
 @click.command()
 @click.argument("before")
 @click.argument("after")
-@click.option("--kubeconfig", default="", help="For `live`: default KUBECONFIG, then ~/.kube/config.")
-@click.option("--context", default="", help="For `live`: context of the kubeconfig.")
+@reaching.options
 @click.option("--json", "as_json", is_flag=True, help="Print the difference as JSON.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the difference as Markdown.")
-def diff(before: str, after: str, *, kubeconfig: str, context: str, as_json: bool, as_markdown: bool) -> None:
+def diff(before: str, after: str, *, where: reaching.Where, as_json: bool, as_markdown: bool) -> None:
     """Print the calls that AFTER allows and BEFORE does not, those lost, and those with another transport.
 
     \b
@@ -29,7 +29,7 @@ def diff(before: str, after: str, *, kubeconfig: str, context: str, as_json: boo
 
     with stacks.told(as_json=as_json):
         environment = next((item for item in (before, after) if ":" not in item and item != worlds.LIVE), "")
-        where = worlds.Where(environment=environment, kubeconfig=kubeconfig, context=context)
+        where = dataclasses.replace(where, environment=environment)
         first, second = worlds.loaded(before, where=where), worlds.loaded(after, where=where)
     found = reachability.diff(first.world, second.world)
     owners = {**first.owners, **second.owners}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slipway.cli import stacks
+from slipway.cli import reaching, stacks
 
 if TYPE_CHECKING:
     from slipway import reachability
@@ -45,10 +45,9 @@ class Line:
 @click.command()
 @click.argument("environment")
 @click.argument("line", required=False)
-@click.option("--kubeconfig", default="", help="For `live`: default KUBECONFIG, then ~/.kube/config.")
-@click.option("--context", default="", help="For `live`: context of the kubeconfig.")
+@reaching.options
 @click.option("--json", "as_json", is_flag=True, help="Print the explanation as JSON.")
-def explain(environment: str, line: str | None, *, kubeconfig: str, context: str, as_json: bool) -> None:
+def explain(environment: str, line: str | None, *, where: reaching.Where, as_json: bool) -> None:
     """Explain LINE (or standard input), one JSON line of a proxy's access log as Slipway configures it.
 
     \b
@@ -60,7 +59,7 @@ def explain(environment: str, line: str | None, *, kubeconfig: str, context: str
 
     read = parsed(line if line is not None else sys.stdin.read())
     with stacks.told(as_json=as_json):
-        world = worlds.load(environment, where=worlds.Where(kubeconfig=kubeconfig, context=context))
+        world = worlds.load(environment, where=where)
     found = reachability.decide(world, question(world, read))
     said = list(told(read))
     if as_json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from slipway.cli import stacks
+from slipway.cli import reaching, stacks
 
 if TYPE_CHECKING:
     from slipway import reachability
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("environment")
-@click.option("--kubeconfig", default="", help="For `live`: default KUBECONFIG, then ~/.kube/config.")
-@click.option("--context", default="", help="For `live`: context of the kubeconfig.")
+@reaching.options
 @click.option("--format", "shape", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-def matrix(environment: str, *, kubeconfig: str, context: str, shape: str, as_json: bool) -> None:
+def matrix(environment: str, *, where: reaching.Where, shape: str, as_json: bool) -> None:
     """Print every call that ENVIRONMENT allows, and every one whose answer is unknown, grouped by who is called.
 
     \b
@@ -31,7 +30,7 @@ def matrix(environment: str, *, kubeconfig: str, context: str, shape: str, as_js
     from slipway.cli import worlds
 
     with stacks.told(as_json=as_json or shape == "json"):
-        world = worlds.load(environment, where=worlds.Where(kubeconfig=kubeconfig, context=context))
+        world = worlds.load(environment, where=where)
     found = reachability.matrix(world)
     rows = list(_rows(found))
     if as_json or shape == "json":

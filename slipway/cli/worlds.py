@@ -9,28 +9,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from slipway import reachability
-from slipway.cli import stacks
+from slipway.cli import mesh_configs, reaching, stacks
 from slipway.diagnostics import Collector, DiagnosticsError
+from slipway.inventory import istiod
 from slipway.manifests import kubernetes_reader
 from slipway.manifests.manifest import Manifest
 
 if TYPE_CHECKING:
     from slipway.mesh import model
+    from slipway.world import kubernetes
 
 LIVE = "live"
 GIT = "git:"
-_MESH_CONFIG_MAPS = ("istio",)
 _GIT_TIMEOUT_S = 60.0
 _ENDINGS = (".yaml", ".yml", ".json")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Where:
-    """How sources are found: the environment that a git revision means, and how to reach a cluster."""
-
-    environment: str = ""
-    kubeconfig: str = ""
-    context: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +33,12 @@ class Loaded:
     owners: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def load(text: str, *, where: Where) -> reachability.World:
+def load(text: str, *, where: reaching.Where) -> reachability.World:
     """Return the world that ``text`` names. Raises as :func:`loaded`."""
     return loaded(text, where=where).world
 
 
-def loaded(text: str, *, where: Where) -> Loaded:
+def loaded(text: str, *, where: reaching.Where) -> Loaded:
     """Return what ``text`` names: ``live``, ``git:REVISION``, a folder, or an environment.
 
     Raises DiagnosticsError for mistakes in what is read, KubernetesError when the cluster cannot be asked,
@@ -58,7 +50,7 @@ def loaded(text: str, *, where: Where) -> Loaded:
         return _revision(text.removeprefix(GIT), where)
     folder = Path(text)
     if folder.is_dir() and (os.sep in text or not (Path(stacks.FOLDER) / f"{text}.yaml").exists()):
-        return Loaded(world=_folder(folder))
+        return Loaded(world=_folder(folder, where.istio_revision))
     return _declared(stacks.load(text))
 
 
@@ -75,21 +67,23 @@ def _declared(mesh: "model.Mesh") -> Loaded:
     return Loaded(world=reachability.read_applied(bundle.manifests, around), owners=around.owners)
 
 
-def _folder(folder: Path) -> reachability.World:
+def _folder(folder: Path, istio_revision: str) -> reachability.World:
     files = sorted(path for path in folder.rglob("*") if path.suffix in _ENDINGS and path.is_file())
     found = {path: kubernetes_reader.read_manifests(path.read_bytes(), file=str(path)) for path in files}
     manifests = [item for items in found.values() for item in items]
     if not manifests:
         raise click.UsageError(f"the folder {folder} holds no Kubernetes manifests ({', '.join(_ENDINGS)})")
+    settings = mesh_configs.of(manifests, revision=istio_revision)
     try:
-        return _checked(manifests, {item.key: str(path) for path, items in found.items() for item in items})
+        return _checked(manifests, settings, {item.key: str(path) for path, items in found.items() for item in items})
     except DiagnosticsError:
-        return _checked(manifests, _places(files))  # the same mistakes, with their lines
+        return _checked(manifests, settings, _places(files))  # the same mistakes, with their lines
 
 
-def _checked(manifests: Iterable[Manifest], origins: Mapping[tuple[str, str, str], str]) -> reachability.World:
-    known = tuple(manifests)
-    world = reachability.read(known, mesh_config=_mesh_config(known), origins=origins)
+def _checked(
+    manifests: Iterable[Manifest], settings: Mapping[str, Any], origins: Mapping[tuple[str, str, str], str]
+) -> reachability.World:
+    world = reachability.read(manifests, mesh_config=settings, origins=origins)
     reachability.stop_on_idle(world)
     return world
 
@@ -106,20 +100,7 @@ def _places(files: Iterable[Path]) -> dict[tuple[str, str, str], str]:
     return {key: f"{span.file}:{span.line}:{span.column}" for key, span in items}
 
 
-def _mesh_config(manifests: Iterable[Manifest]) -> Mapping[str, Any]:
-    """Return istiod's mesh configuration from its ConfigMap, empty when that is not there."""
-    from slipway.manifests import plain, yaml_reader
-
-    for item in manifests:
-        named = item.name in _MESH_CONFIG_MAPS or item.name.startswith("istio-")
-        text = (item.body.get("data") or {}).get("mesh") if item.kind == "ConfigMap" and named else None
-        if isinstance(text, str):
-            found = plain.to_plain(yaml_reader.read(text, file=f"ConfigMap {item.namespace}/{item.name}"))
-            return found if isinstance(found, Mapping) else {}
-    return {}
-
-
-def _revision(revision: str, where: Where) -> Loaded:
+def _revision(revision: str, where: reaching.Where) -> Loaded:
     import tempfile
 
     from slipway.world import process
@@ -145,7 +126,6 @@ def _revision(revision: str, where: Where) -> Loaded:
         return _declared(stacks.load(environment, folder=Path(folder) / stacks.FOLDER, shown_as=shown_as))
 
 
-_CONFIG_MAP = ("v1", "ConfigMap")
 _LIVE_KINDS = (
     *(("v1", kind) for kind in ("Namespace", "Pod", "Service")),
     ("discovery.k8s.io/v1", "EndpointSlice"),
@@ -163,10 +143,22 @@ _LIVE_KINDS = (
 )
 
 
-def _live(where: Where) -> reachability.World:
+def _live(where: reaching.Where) -> reachability.World:
     from slipway.cli import clusters
     from slipway.world import live
 
     cluster = clusters.connect(kubeconfig=where.kubeconfig, context=where.context)
-    manifests = [*live.read(cluster, _LIVE_KINDS), *live.read(cluster, [_CONFIG_MAP], namespace="istio-system")]
-    return reachability.read(manifests, mesh_config=_mesh_config(manifests))
+    manifests = live.read(cluster, _LIVE_KINDS)
+    around = [*live.read(cluster, [istiod.CONFIG_MAP], namespace=istiod.NAMESPACE), *_told_of_istiod(cluster)]
+    settings = mesh_configs.of([*manifests, *around], revision=where.istio_revision)
+    return reachability.read(manifests, mesh_config=settings)
+
+
+def _told_of_istiod(cluster: "kubernetes.Cluster") -> Iterable[Manifest]:
+    """Return what tells which ConfigMap a revision takes and what its tags are, as far as this user may read it."""
+    from slipway.cli import clusters
+
+    return (
+        *clusters.readable(cluster, [istiod.DEPLOYMENT], namespace=istiod.NAMESPACE)[0],
+        *clusters.readable(cluster, [istiod.WEBHOOK])[0],
+    )

@@ -8,10 +8,14 @@ from slipway.manifests.manifest import Manifest
 
 NAMESPACE = "istio-system"
 CONFIG_MAP = ("v1", "ConfigMap")
+DEPLOYMENT = ("apps/v1", "Deployment")
+WEBHOOK = ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration")
 _KEY = "mesh"
 _NAME = "istio"
 _DEFAULT = "default"
 _REVISION_LABEL = "istio.io/rev"
+_TAG_LABEL = "istio.io/tag"
+_INJECTION_LABEL = "istio-injection"
 _SHARED = "SHARED_MESH_CONFIG"
 
 
@@ -32,6 +36,27 @@ def mesh_configs(items: Iterable[Manifest]) -> dict[str, Mapping[str, Any]]:
         below = texts.get(shared.get(revision, ""))
         found[revision] = merged(_settings(shared[revision], below) if below else {}, _settings(name, text))
     return found
+
+
+def revisions_in_use(items: Iterable[Manifest]) -> frozenset[str]:
+    """Return the revisions whose sidecars namespaces and pods ask for; tags are resolved as far as they are known.
+
+    Source: istio/istio 1.29.1 istioctl/pkg/tag/generate.go, the webhook of a tag has its revision as a label.
+    """
+    known = list(items)
+    tags = {
+        item.labels[_TAG_LABEL]: item.labels[_REVISION_LABEL]
+        for item in known
+        if item.kind == WEBHOOK[1] and _TAG_LABEL in item.labels and _REVISION_LABEL in item.labels
+    }
+    asked = {_asked(item) for item in known if item.kind in ("Namespace", "Pod")}
+    return frozenset(tags.get(name, name) for name in asked if name)
+
+
+def _asked(item: Manifest) -> str:
+    if item.kind == "Namespace" and item.labels.get(_INJECTION_LABEL) == "enabled":
+        return _DEFAULT
+    return item.labels.get(_REVISION_LABEL, "")
 
 
 def config_map(revision: str) -> str:

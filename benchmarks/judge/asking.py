@@ -21,6 +21,8 @@ _STATUSES = {
     reachability.Seen.BAD_GATEWAY_502: 502,
     reachability.Seen.UNAVAILABLE_503: 503,
 }
+POD_NETWORK = "10.61.0.0/16"
+SECOND = "2b4cd"  # how the names of second pods end
 _SUCCESS = range(200, 300)
 
 
@@ -47,7 +49,7 @@ class Measured:
 def world(objects: Iterable[Mapping[str, Any]], mesh_config: Mapping[str, Any]) -> reachability.World:
     """Return the world of live objects and of the sets'."""
     return reachability.read(
-        [Manifest.from_dict(item) for item in objects], mesh_config=mesh_config, pod_network="10.61.0.0/16"
+        [Manifest.from_dict(item) for item in objects], mesh_config=mesh_config, pod_network=POD_NETWORK
     )
 
 
@@ -123,6 +125,27 @@ def alone(world_: reachability.World, questions: Sequence[reachability.Question]
         answers = deciding.each(world_, source, [questions[index] for index in indices])
         found.update(zip(indices, answers, strict=True))
     return [found[index] for index in range(len(questions))]
+
+
+def by_second_pods(
+    world_: reachability.World, questions: Sequence[reachability.Question]
+) -> list[reachability.Answer]:
+    """Return the answers where callers and pods called are named as the second ones of Deployments."""
+    second = {
+        (item.namespace, item.name): name for item in world_.workloads for name in item.names if name.endswith(SECOND)
+    }
+
+    def named(item: Any) -> Any:
+        key = (getattr(item, "namespace", ""), getattr(item, "name", ""))
+        return dataclasses.replace(item, name=second[key]) if key in second else item
+
+    return alone(
+        world_,
+        [
+            dataclasses.replace(item, source=named(item.source), destination=named(item.destination))
+            for item in questions
+        ],
+    )
 
 
 def difference(answer: reachability.Answer, measured: Measured, *, as_declared: bool = True) -> str:

@@ -4,6 +4,7 @@ A case lives in lot 0. Addresses of pods are those of :func:`stand_in`, wherever
 """
 
 import dataclasses
+import ipaddress
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,8 @@ LOT = fleet.Lot(number=0)
 MESH: Mapping[str, Any] = {"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}
 LATER = "laterField"
 _ADDRESS = re.compile(r"\d+(?:\.\d+){3}")
+_BLOCK = re.compile(r"\d+(?:\.\d+){3}(?:/\d+)?")
+_PODS = ipaddress.ip_network(asking.POD_NETWORK)
 _ODD = re.compile("|".join(re.escape(item.place) for item in fleet.ODDS) + f"|{fleet.ODD}\\b")
 Object = dict[str, Any]
 
@@ -60,12 +63,12 @@ def addresses() -> dict[str, str]:
     return found | dict.fromkeys(hosted, instance.NODE_ADDRESS)
 
 
-def stand_in(*, odd: bool = False, planned: Collection[str] = ()) -> list[Object]:
+def stand_in(*, odd: bool = False, planned: Collection[str] = (), twice: bool = False) -> list[Object]:
     """Return the fleet of lot 0 as a cluster would tell of it, with ``odd`` the pods that are unlike its own.
 
     Those at the places ``planned`` are shown as what they are made of, before anything runs. The lot's own pods are
     shown as one of a Deployment, one of a StatefulSet, one whose address an old kubelet tells, and one beside a pod
-    that has ended.
+    that has ended; with ``twice`` each of them as the two of a Deployment.
     """
     known, found = addresses(), list[Object]()
     further = fleet.ODDS if odd else ()
@@ -82,12 +85,13 @@ def stand_in(*, odd: bool = False, planned: Collection[str] = ()) -> list[Object
                 containers = [*containers, {"name": "istio-proxy", "image": "proxyv2"}]
             status = {"podIP": known[place], "podIPs": [{"ip": known[place]}]}
             pod = {**item, "spec": {**item["spec"], "containers": containers}, "status": status}
-            found += _TOLD_AS.get(metadata["name"], lambda pod: [pod])(pod) if place in own else [pod]
+            told_as = _twice if twice else _TOLD_AS.get(metadata["name"], lambda pod: [pod])
+            found += told_as(pod) if place in own else [pod]
         elif item["kind"] == "Service":
             found.append({**item, "spec": {**item["spec"], "clusterIP": f"10.62.250.{number}"}})
         elif item["kind"] == "Namespace":
             found.append(item)
-    return found
+    return [*found, *_STRANGERS]
 
 
 def _named(pod: Object, name: str, labels: Mapping[str, str]) -> Object:
@@ -104,6 +108,16 @@ def _of_a_stateful_set(pod: Object) -> list[Object]:
     return [_named(pod, f"{name}-0", {"controller-revision-hash": f"{name}-5c9"})]
 
 
+def _twice(pod: Object) -> list[Object]:
+    name, address = pod["metadata"]["name"], pod["status"]["podIP"]
+    second = address.replace(".0.", ".1.")
+    labels = {"pod-template-hash": "7d9f6c5b4"}
+    return [
+        {**_named(pod, f"{name}-7d9f6c5b4-{end}", labels), "status": {"podIP": ip, "podIPs": [{"ip": ip}]}}
+        for end, ip in (("a2b4c", address), (asking.SECOND, second))
+    ]
+
+
 def _with_one_address(pod: Object) -> list[Object]:
     return [{**pod, "status": {"podIP": pod["status"]["podIP"]}}]
 
@@ -111,6 +125,19 @@ def _with_one_address(pod: Object) -> list[Object]:
 def _beside_an_ended_one(pod: Object) -> list[Object]:
     ended = {"phase": "Succeeded", "podIP": "10.61.0.250", "podIPs": [{"ip": "10.61.0.250"}]}
     return [{**_named(pod, f"{pod['metadata']['name']}-ended", {}), "status": ended}, pod]
+
+
+# Objects of others that are called as Kubernetes' and Istio's are, and say nothing about the mesh.
+_STRANGERS: Sequence[Object] = [
+    {
+        "apiVersion": f"{group}.example.com/v1",
+        "kind": kind,
+        "metadata": {"name": "stranger", "namespace": LOT.namespaces[0]},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "action": "DENY", "rules": [{}]},
+    }
+    for group in ("a", "z")
+    for kind in ("NetworkPolicy", "AuthorizationPolicy")
+]
 
 
 _TOLD_AS: Mapping[str, Callable[[Object], list[Object]]] = {
@@ -260,8 +287,8 @@ def world_of(case: Case) -> reachability.World:
     return _world(case, [item.place for item in fleet.ODDS] if case.planned else [])
 
 
-def _world(case: Case, planned: Collection[str]) -> reachability.World:
-    fixed = json.dumps(stand_in(odd=case.odd, planned=planned))
+def _world(case: Case, planned: Collection[str], *, twice: bool = False) -> reachability.World:
+    fixed = json.dumps(stand_in(odd=case.odd, planned=planned, twice=twice))
     return asking.world([*json.loads(fixed), *case.objects], json.loads(json.dumps(case.mesh)))
 
 
@@ -276,11 +303,23 @@ def disagreements(
     world = world_of(case) if world is None else world
     for way in ways:
         yield from _differing(case, case.requests, world, getattr(asking, way))
-    if not case.planned and not _ADDRESS.search(json.dumps(case.objects)):
-        # A pod that is called by its address may be another one of the same template.
-        others = [item for item in case.requests if not item[0].address and item[0].pod != item[0].source]
+    if not case.planned and not _tells_pods_apart(case.objects):
+        # A pod that is called by its address, or by its own Service, may be another one of the same template.
+        others = [item for item in case.requests if not item[0].address and not _calls_itself(item[0])]
         planned = _world(case, [item.place for item in (*LOT.everyone, *fleet.ODDS)])
         yield from _differing(case, others, planned, asking.together)
+        yield from _differing(case, others, _world(case, [], twice=True), asking.by_second_pods)
+
+
+def _calls_itself(request: sets.Request) -> bool:
+    namespace, _, name = request.source.partition("/")
+    return request.pod == request.source or request.host.startswith(f"{name}.{namespace}.")
+
+
+def _tells_pods_apart(objects: Sequence[Object]) -> bool:
+    """Return whether objects name an address, or a part of the addresses, that pods may have."""
+    blocks = [ipaddress.ip_network(text, strict=False) for text in _BLOCK.findall(json.dumps(objects))]
+    return any(item.overlaps(_PODS) and not _PODS.subnet_of(item) for item in blocks)
 
 
 def _differing(

@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from slipway.reachability import paths, strings, trust
+from slipway.reachability import paths, places, strings, trust
 from slipway.reachability.callers import NOBODY, Callers, Some
 from slipway.reachability.mesh_config import MeshConfig
 from slipway.reachability.objects import AuthorizationPolicy, Rule, Values
@@ -31,8 +31,8 @@ class Arrival:
     """A request at a proxy's filters.
 
     ``port`` is the destination's own; ``authenticated`` whether callers showed a certificate; ``http`` None on a TCP
-    chain, its path normalized; ``addresses`` the destination's own, empty when not known; ``client_unknown`` tells
-    that a header decides what the client's address is, not the connection.
+    chain, its path normalized; ``addresses`` the destination's own, or the block that they will be from, empty when
+    not known; ``client_unknown`` tells that a header decides what the client's address is, not the connection.
     """
 
     port: int
@@ -278,11 +278,11 @@ def _port(value: str) -> Test:
 
 
 def _destination(block: str) -> Test:
-    network = ipaddress.ip_network(block)
-
     def test(arrival: Arrival, callers: Callers, _token: bool) -> Some:
-        inside = {ipaddress.ip_address(text) in network for text in arrival.addresses}
-        return _whole(True in inside, callers) if len(inside) == 1 else Some(must=0, may=callers.everybody)
+        inside = {places.inside(place, block) for place in arrival.addresses}
+        if inside in ({True}, {False}):
+            return _whole(True in inside, callers)
+        return Some(must=0, may=callers.everybody)
 
     return test
 

@@ -182,9 +182,8 @@ class Inbound:
             place, port = target.door.address, target.door.port
         passed = _Passed(mask)
         for passage in self._networks.out_of(workload, place, port, mask, led=target.led):
-            if passage.through.must != passage.callers:
-                refusal = self._isolated(passage.key, Hop.SOURCE_NETWORK_POLICY, way)
-                passed.filter(passage.callers, passage.through, refusal)
+            refusal = self._isolated(passage.key, Hop.SOURCE_NETWORK_POLICY, way)
+            passed.filter(passage.callers, passage.through, refusal)
         for machine, alone, through in self._groups.out_of(place, port, passed.through):
             passed.filter(alone, through, _guarded(machine, Hop.SOURCE_NSG, way))
         return passed
@@ -194,7 +193,7 @@ class Inbound:
             return target.address
         if target.workload is None:
             return places.INTERNET
-        return places.NOWHERE if self._world.workloads[target.workload].machine else self._world.pod_network
+        return self._world.block_of(self._world.workloads[target.workload]) or places.NOWHERE
 
     def _enter(self, workload: Workload, target: Target, way: Way, mask: int) -> _Passed:
         """Return who gets into the network rules of the workload."""
@@ -326,7 +325,7 @@ class Inbound:
                 http=sent,
                 path=path,
                 sni=request.outer_sni if wire is not Wire.PLAINTEXT else "",
-                addresses=workload.addresses,
+                addresses=workload.addresses or tuple(filter(None, [self._world.block_of(workload)])),
                 client_unknown=bool(request.forwarded),
             )
 

@@ -151,24 +151,21 @@ class NetworkPolicies:
     def out_of(self, target: Workload | None, place: str, port: int, mask: int, *, led: bool) -> list[Passage]:
         """Return who of ``mask`` may open a connection to a workload or a place outside, by their own policies.
 
-        One passage per distinct policy that isolates callers, and one for those that none isolates.
+        One passage per distinct policies that hold callers back; nothing holds back who is in none.
         """
         if self._engine is Engine.NONE or not self._world.network_policies:
-            return [Passage(callers=mask, through=Some(must=mask, may=mask), key=None)]
+            return []
         through = self._through(target, place, port)
         if all(surely for surely, _ in through):
-            return [Passage(callers=mask, through=Some(must=mask, may=mask), key=None)]
+            return []
         passages: list[Passage] = []
-        rest = mask
         itself = NOBODY if target is None else self._itself(target, led=led)
         for group in self._isolated:
             if own := group.callers & mask:
                 surely, possibly = through[group.alike]
-                held = Some(must=own if surely else own & itself.must, may=own if possibly else own & itself.may)
-                passages.append(Passage(callers=own, through=held, key=group.policies[0].key))
-                rest &= ~own
-        if rest:
-            passages.append(Passage(callers=rest, through=Some(must=rest, may=rest), key=None))
+                if not surely:
+                    held = Some(must=own & itself.must, may=own if possibly else own & itself.may)
+                    passages.append(Passage(callers=own, through=held, key=group.policies[0].key))
         return passages
 
     @functools.cached_property

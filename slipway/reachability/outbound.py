@@ -91,11 +91,11 @@ class Outbound:
         """What sends on to services."""
         return self._clusters
 
-    def _sort(self) -> tuple[int, list[tuple[int, Key]], int, list[int]]:
+    def _sort(self) -> tuple[int, list[tuple[int, Key]], int, list[tuple[int, Capture]]]:
         """Return callers with a proxy, those whose proxy is not modelled, those without, and particular ones."""
         proxied = bare = 0
         odd: list[tuple[int, Key]] = []
-        particular: list[int] = []
+        particular: list[tuple[int, Capture]] = []
         for index, caller in enumerate(self._callers.list):
             workload = None if caller.workload is None else self._world.workloads[caller.workload]
             bit = 1 << index
@@ -108,7 +108,7 @@ class Outbound:
                 continue
             proxied |= bit
             if _particular(workload.capture):
-                particular.append(index)
+                particular.append((bit, workload.capture))
         return proxied, odd, bare, particular
 
     def send(self, dialled: Dialled, request: Request, mask: int) -> Split:
@@ -128,13 +128,16 @@ class Outbound:
             found = answer(Outcome.ALLOWED, Hop.DESTINATION, reason, seen=Seen.ANSWER, transport=Transport.PLAINTEXT)
             split.append((own, found))
         proxied, bare = proxied & mask & ~own, bare & mask & ~own
-        for index in (item for item in particular if proxied >> item & 1):
-            taken = self._taken(index, dialled)
-            proxied &= ~(0 if taken else 1 << index)
-            bare |= 1 << index if taken is False else 0
-            if taken is None:
+        for bit, capture in particular:
+            taken = self._taken(capture, dialled)
+            if taken or not bit & proxied:
+                continue
+            proxied &= ~bit
+            if taken is False:
+                bare |= bit
+            else:
                 reason = "the caller's proxy takes connections by addresses that the objects do not say"
-                split.append((1 << index, unknown(Hop.SOURCE_SIDECAR, reason)))
+                split.append((bit, unknown(Hop.SOURCE_SIDECAR, reason)))
         split += self.direct(dialled, request, bare, Way.DIRECT) if bare else []
         split += self._proxied(dialled, request, proxied) if proxied else []
         return joined(split)
@@ -164,13 +167,11 @@ class Outbound:
             found.append(split)
         return found
 
-    def _taken(self, index: int, dialled: Dialled) -> bool | None:
-        caller = self._callers.list[index]
-        workload = self._world.workloads[caller.workload or 0]
+    def _taken(self, capture: Capture, dialled: Dialled) -> bool | None:
         addresses = {dialled.address} if dialled.address else set[str]()
         for service in dialled.services:
             addresses.update(service.addresses)
-        return _captures(workload.capture, addresses, dialled.port)
+        return _captures(capture, addresses, dialled.port)
 
     # without a proxy, or past it
 

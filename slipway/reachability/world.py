@@ -92,6 +92,10 @@ class World:
             for key, value in item.labels.items()
         )
 
+    def block_of(self, workload: Workload) -> str:
+        """Return the block that a pod's own addresses are from; empty when not known, and for what has a host's."""
+        return "" if workload.machine or workload.host_network else self.pod_network
+
     @functools.cached_property
     def workload_at(self) -> dict[str, int]:
         """Positions of workloads by address, without those on the host's network."""

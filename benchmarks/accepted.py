@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import declarations
+from benchmarks import declarations, labs
 from policies.bundles import bundle as bundles
 from policies.bundles import compiler, surroundings
 from slipway.lab import instance as instances
@@ -25,6 +25,7 @@ from slipway.manifests import canonical
 from slipway.mesh import loader, model
 from slipway.world import kubernetes
 
+INSTANCE = "bench"
 ROOT = Path(__file__).parents[1]
 EXPLAINED = frozenset({"IST0129", "IST0134"})  # docs/proofs.md says why each is right as it is
 # What it says of a running example, by code and a part of the sentence; the same page says why.
@@ -164,13 +165,19 @@ def rejects(cluster: kubernetes.Cluster) -> float:
 def main(arguments: Sequence[str] = ()) -> int:
     """Judge all golden cases and `--count` generated declarations; 1 when anything is refused or unexplained."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks accepted")
-    parser.add_argument("--instance", default="test", help="the lab instance whose API server and istiod are asked")
+    parser.add_argument("--instance", default=INSTANCE)
+    parser.add_argument(
+        "--keep", action="store_true", help="use a lab that `slipway up lab` brought up, and leave it up"
+    )
     parser.add_argument("--count", type=int, default=500, help="generated declarations")
     options = parser.parse_args(arguments)
+    with labs.example(options.instance, keep=options.keep) as instance:
+        return _judged(instance, [*golden(), *generated(range(options.count))])
+
+
+def _judged(instance: instances.Instance, found: Sequence[Compiled]) -> int:
     istioctl = programs.ensure(["istioctl"])["istioctl"].bin / "istioctl"
-    instance = instances.named(options.instance)
-    cluster = kubernetes.Cluster(instance.kubeconfig)
-    found, verdict = [*golden(), *generated(range(options.count))], Verdict()
+    cluster, verdict = kubernetes.Cluster(instance.kubeconfig), Verdict()
     examine(cluster, found, verdict)
     sys.stderr.write(f"{verdict.objects} different objects examined, {len(verdict.refused)} refused\n")
     verdict.unexplained += [f"running: {' '.join(item)}" for item in running(istioctl, instance.kubeconfig)]

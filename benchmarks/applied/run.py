@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich import console, table
 
-from benchmarks import accepted
+from benchmarks import accepted, labs
 from benchmarks.applied import meshes, people, stage, trial
 from policies.bundles import compiler
 from slipway.cli import grounds
@@ -18,6 +18,7 @@ from slipway.lab import instance as instances
 from slipway.mesh import loader
 from slipway.world import files
 
+INSTANCE = "bench"
 ROOT = Path(__file__).parents[2]
 BESIDE = "calls of an undeclared namespace, as before"
 OUTSIDE = "outside hosts that its sidecar reaches"
@@ -41,20 +42,24 @@ class Tally:
 def main(arguments: Sequence[str]) -> int:
     """Run `--count` declarations from `--seed` on; 1 when anything is otherwise than declared."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks applied", description=__doc__)
-    parser.add_argument("--instance", default="test", help="a lab that `slipway up lab` has brought up")
+    parser.add_argument("--instance", default=INSTANCE)
+    parser.add_argument(
+        "--keep", action="store_true", help="use a lab that `slipway up lab` brought up, and leave it up"
+    )
     parser.add_argument("--count", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args(arguments)
     tally, began = Tally(), time.monotonic()
     shown = 0
     seeds = range(chosen.seed, chosen.seed + chosen.count)
-    for name in trials(instances.named(chosen.instance), seeds, tally):
-        for _, item in tally.failures[shown:]:
-            sys.stdout.write(f"{name}: {item.heading}: {item.told}: {item.difference}\n")
-        shown = len(tally.failures)
-        told = f"{name}: {sum(tally.lines.values())} lines, {len(tally.failures)} differ"
-        sys.stdout.write(f"{told}, {time.monotonic() - began:.0f} s\n")
-        sys.stdout.flush()
+    with labs.example(chosen.instance, keep=chosen.keep) as instance:
+        for name in trials(instance, seeds, tally):
+            for _, item in tally.failures[shown:]:
+                sys.stdout.write(f"{name}: {item.heading}: {item.told}: {item.difference}\n")
+            shown = len(tally.failures)
+            told = f"{name}: {sum(tally.lines.values())} lines, {len(tally.failures)} differ"
+            sys.stdout.write(f"{told}, {time.monotonic() - began:.0f} s\n")
+            sys.stdout.flush()
     _print(tally)
     return 1 if tally.failures else 0
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from benchmarks import labs
 from benchmarks.judge import asking, cases, court, fleet, herd, install, run
 from slipway import reachability
 from slipway.lab import instance as instances
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     paths = [path for folder in chosen.folders for path in cases.all_of(folder)]
     for case in (cases.load(path) for path in paths if chosen.only is None or path.stem in chosen.only):
         groups.setdefault(json.dumps(case.mesh, sort_keys=True), []).append(case)
-    with run.lab(chosen.instance, keep=chosen.keep):
+    with labs.bare(chosen.instance, keep=chosen.keep):
         install.install(instance, next(iter(groups.values()))[0].mesh)
         with run.open_court(chosen.instance, _LOTS, further=fleet.ODDS) as found:
             for number, group in enumerate(groups.values()):

@@ -4,13 +4,13 @@ import argparse
 import contextlib
 import json
 import random
-import subprocess
 import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import labs
 from benchmarks.judge import cases, court, fleet, focus, herd, install, logs, policies, report, sets, words
 from benchmarks.judge.mesh import Mesh
 from slipway import reachability
@@ -18,9 +18,6 @@ from slipway.lab import certificates, network
 from slipway.lab import instance as instances
 
 INSTANCE = "judge"
-ROOT = Path(__file__).parents[2]
-_SLIPWAY = str(Path(sys.executable).with_name("slipway"))
-_TIMEOUT_S = 3000
 _RULES_S = 60.0
 _SHRINKING = 60  # attempts per set
 _DECIDING = ("outboundTrafficPolicy", "pathNormalization", "trustDomainAliases", "enableAutoMtls")
@@ -40,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     chosen = parser.parse_args(arguments)
     sys.stdout.write(f"seed {chosen.seed}\n")
     instance, tally, contradictions = instances.named(chosen.instance), report.Tally(), 0
-    with lab(chosen.instance, keep=chosen.keep):
+    with labs.bare(chosen.instance, keep=chosen.keep):
         install.install(instance, install.MESHES[0])
         with open_court(chosen.instance, chosen.lots) as found:
             for number, mesh_config in enumerate(install.MESHES):
@@ -231,20 +228,3 @@ def _refusals_told(instance: instances.Instance) -> Generator[None]:
 
 def _node_rules(instance: instances.Instance) -> str:
     return network.run(instance, instances.NODE, ["iptables-save"], timeout_s=_RULES_S).stdout
-
-
-@contextlib.contextmanager
-def lab(name: str, *, keep: bool) -> Generator[None]:
-    """Have a bare lab up while the block lasts; ``keep`` takes one that is up, and leaves it up."""
-    if keep:
-        yield
-        return
-    try:
-        _slipway("lab", "up", name)
-        yield
-    finally:
-        _slipway("lab", "down", name)
-
-
-def _slipway(*words_: str) -> None:
-    subprocess.run([_SLIPWAY, *words_], cwd=ROOT, stdin=subprocess.DEVNULL, timeout=_TIMEOUT_S, check=True)

@@ -1,24 +1,18 @@
 """The whole run: a bare lab, istiod, servers by shape of their policies, the mesh of 1000 services; two tables."""
 
 import argparse
-import contextlib
 import statistics
-import subprocess
 import sys
-from collections.abc import Generator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from rich import console, table
 
+from benchmarks import labs
 from benchmarks.judge import install
 from benchmarks.scope import callers, crowd, proxy, size
-from slipway.lab import instance as instances
 
 INSTANCE = "bench"
-ROOT = Path(__file__).parents[2]
 GOAL_CONFIG, GOAL_HEAP, GOAL_RATIO, GOAL_US = 20, 9, 1.2, 45
-_SLIPWAY = str(Path(sys.executable).with_name("slipway"))
-_LAB_S = 900
 _WITH, _WITHOUT = "with scope", "without"
 _ANSWERED = {"200": 1}
 
@@ -34,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     chosen = parser.parse_args(arguments)
     missed: list[str] = []
     mesh = size.Mesh()
-    with _lab(chosen.instance, keep=chosen.keep) as instance:
+    with labs.bare(chosen.instance, keep=chosen.keep) as instance:
         install.install(instance, mesh.mesh_config)
         people = crowd.Crowd(instance)
         if chosen.half != "size":
@@ -43,21 +37,6 @@ def main(arguments: Sequence[str]) -> int:
             missed += _size(people, mesh)
     sys.stdout.write("".join(f"missed: {item}\n" for item in missed) or "all goals are met\n")
     return 1 if missed else 0
-
-
-@contextlib.contextmanager
-def _lab(name: str, *, keep: bool) -> Generator[instances.Instance]:
-    try:
-        if not keep:
-            _slipway("lab", "up", name)
-        yield instances.named(name)
-    finally:
-        if not keep:
-            _slipway("lab", "down", name)
-
-
-def _slipway(*words: str) -> None:
-    subprocess.run([_SLIPWAY, *words], cwd=ROOT, stdin=subprocess.DEVNULL, timeout=_LAB_S, check=True)
 
 
 def _callers(people: crowd.Crowd, *, rounds: int, requests: int) -> list[str]:

@@ -11,13 +11,13 @@ CLOSED = {"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}
 OPEN = {"outboundTrafficPolicy": {"mode": "ALLOW_ANY"}}
 
 
-def _config_map(name, settings, namespace="istio-system"):
+def config_map(name, settings, namespace="istio-system"):
     metadata = {"name": name, "namespace": namespace}
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"mesh": yaml.safe_dump(settings)}}
     return Manifest.from_dict(body)
 
 
-def _tag(name, revision):
+def tag(name, revision):
     labels = {"istio.io/tag": name, "istio.io/rev": revision}
     return Manifest.from_dict(
         {
@@ -28,12 +28,12 @@ def _tag(name, revision):
     )
 
 
-def _asking(name, revision="", **labels):
+def asking(name, revision="", labels=None):
     metadata = {"name": name, "labels": labels or {"istio.io/rev": revision}}
     return Manifest.from_dict({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 
 
-OLD, NEW, DEFAULT = _config_map("istio-1-28", OPEN), _config_map("istio-1-29", CLOSED), _config_map("istio", OPEN)
+OLD, NEW, DEFAULT = config_map("istio-1-28", OPEN), config_map("istio-1-29", CLOSED), config_map("istio", OPEN)
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,12 @@ OLD, NEW, DEFAULT = _config_map("istio-1-28", OPEN), _config_map("istio-1-29", C
     [
         ([], {}),
         ([NEW], CLOSED),
-        ([OLD, NEW, _asking("shop", "1-29")], CLOSED),
-        ([OLD, NEW, _asking("shop", "1-28")], OPEN),
-        ([DEFAULT, NEW, _asking("shop", **{"istio-injection": "enabled"})], OPEN),
-        ([OLD, NEW, _asking("shop", "prod"), _tag("prod", "1-29")], CLOSED),
-        ([OLD, _config_map("istio-1-29", OPEN), _asking("shop", "1-28"), _asking("blog", "1-29")], OPEN),
-        ([_config_map("istio", CLOSED, namespace="shop")], {}),
+        ([OLD, NEW, asking("shop", "1-29")], CLOSED),
+        ([OLD, NEW, asking("shop", "1-28")], OPEN),
+        ([DEFAULT, NEW, asking("shop", labels={"istio-injection": "enabled"})], OPEN),
+        ([OLD, NEW, asking("shop", "prod"), tag("prod", "1-29")], CLOSED),
+        ([OLD, config_map("istio-1-29", OPEN), asking("shop", "1-28"), asking("blog", "1-29")], OPEN),
+        ([config_map("istio", CLOSED, namespace="shop")], {}),
     ],
 )
 def test_it_is_that_of_the_revision_in_use(items, found):
@@ -54,21 +54,19 @@ def test_it_is_that_of_the_revision_in_use(items, found):
     assert mesh_configs.of(reversed(items), revision="") == found
 
 
-@pytest.mark.parametrize(
-    "asking", [(), (_asking("shop", "1-28"), _asking("blog", "1-29")), (_asking("shop", "tag"),)]
-)
-def test_revisions_that_differ_in_what_decides_have_to_be_told_apart(asking):
+@pytest.mark.parametrize("others", [(), (asking("shop", "1-28"), asking("blog", "1-29")), (asking("shop", "tag"),)])
+def test_revisions_that_differ_in_what_decides_have_to_be_told_apart(others):
     with pytest.raises(click.UsageError) as caught:
-        mesh_configs.of([NEW, OLD, *asking], revision="")
+        mesh_configs.of([NEW, OLD, *others], revision="")
     assert caught.value.message == (
         "the revisions 1-28 and 1-29 say different things about who reaches whom: registry only False and True; "
         "name the one that is meant with --istio-revision"
     )
-    assert mesh_configs.of([NEW, OLD, *asking], revision="1-29") == CLOSED
+    assert mesh_configs.of([NEW, OLD, *others], revision="1-29") == CLOSED
 
 
 def test_settings_that_decide_nothing_may_differ():
-    told = _config_map("istio-1-28", {**CLOSED, "accessLogFile": "/dev/stdout"})
+    told = config_map("istio-1-28", {**CLOSED, "accessLogFile": "/dev/stdout"})
     assert mesh_configs.of([told, NEW], revision="")["outboundTrafficPolicy"] == {"mode": "REGISTRY_ONLY"}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.judge import court, fleet
 from slipway import reachability
+from slipway.reachability import split
 
 _LINE = re.compile(
     r'\[(?P<time>[^\]]+)\] "(?P<request>.*?)" (?P<code>\d+) (?P<flags>\S+) (?P<details>\S+) (?P<end>\S+) '
@@ -77,6 +78,8 @@ def contradiction(trial: court.Trial, logs: Logs) -> str:
     answer = trial.answer
     if answer.outcome is not reachability.Outcome.DENIED or trial.difference:
         return ""
+    if any(split.OPEN in reason for reason in answer.reasons):
+        return ""  # it names one of several, and says so
     own, other = logs.of(trial)
     if own is not None:
         at_source = own.details in _OWN or own.cluster in _NOWHERE

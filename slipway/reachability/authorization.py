@@ -13,6 +13,7 @@ from slipway.reachability.answers import Key, Outcome
 from slipway.reachability.callers import NOBODY, Callers, Some
 from slipway.reachability.conditions import Arrival
 from slipway.reachability.objects import AuthorizationPolicy, RequestAuthentication, Workload
+from slipway.reachability.split import OPEN
 from slipway.reachability.world import World
 
 _NAMED = 3  # policies in a reason
@@ -118,8 +119,12 @@ class Authorization:
         parts, doubtful, rest = self._denied(applied, arrival, mask, token=token)
         allowed, possible = self._allowed(applied, arrival, rest, token=token)
         refused = rest & ~_union(found for found, _ in allowed) & ~possible.may
-        if refused:
-            parts.append((refused, _refusal(applied.allowing[-1], applied.allowing)))
+        for callers, note in (
+            (refused & doubtful.may, f", and a DENY rule may refuse it before; {OPEN}"),
+            (refused & ~doubtful.may, ""),
+        ):
+            if callers:
+                parts.append((callers, _refusal(applied.allowing[-1], applied.allowing, note)))
         rest &= ~refused
         for policy, index, rule in applied.custom:
             found = self._matching(rule, arrival, token).within(rest)
@@ -206,9 +211,9 @@ def _verdict(outcome: Outcome, key: Key | None, rule: int | None, reason: str) -
     return Verdict(outcome=outcome, object=key, rule=rule, reason=reason)
 
 
-def _refusal(last: AuthorizationPolicy, allowing: tuple[AuthorizationPolicy, ...]) -> Verdict:
+def _refusal(last: AuthorizationPolicy, allowing: tuple[AuthorizationPolicy, ...], note: str) -> Verdict:
     what = ", ".join(policy.key.name for policy in allowing[:_NAMED]) + (", ..." if len(allowing) > _NAMED else "")
-    reason = f"no rule of the ALLOW policies of the workload ({what} in {last.namespace}) allows it"
+    reason = f"no rule of the ALLOW policies of the workload ({what} in {last.namespace}) allows it{note}"
     return _verdict(Outcome.DENIED, last.key, None, reason)
 
 

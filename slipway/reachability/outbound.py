@@ -354,7 +354,7 @@ class Outbound:
         port = service.port(dialled.port)
         if port is None or port.protocol is not Protocol.UNDECLARED or request.http is None:
             return self._connection(scope, service, dialled, request, mask)
-        found = scope.virtual_services_of(service.hostname)
+        found = scope.routing(service.hostname)
         if not found:
             return self._without_routes(scope, [service], dialled, request, mask)
         return possible(
@@ -384,7 +384,7 @@ class Outbound:
             wild = [item for item in self._wildcards if name.endswith(item.hostname[1:]) and scope.sees(item)]
             services = [item for item in wild if item.port(dialled.port)]
         hostname = services[0].hostname if services else name
-        found = scope.virtual_services_of(hostname)
+        found = scope.routing(hostname)
         if not services:
             found = [item for item in found if self._takes_strangers(scope, item, name, dialled.port)]
         if found:

@@ -3,6 +3,7 @@
 from slipway.reachability.answers import Answer, Decider, Hop, Key, Outcome, Seen, Transport
 
 Split = list[tuple[int, Answer]]
+OPEN = "which of them decides depends on what the objects do not say"
 _PAIR = 2
 
 
@@ -29,7 +30,8 @@ def unknown(hop: Hop, reason: str, *, key: Key | None = None) -> Answer:
 def possible(splits: list[Split]) -> Split:
     """Return what holds whichever of ``splits`` is the real one: where they differ, the answer is unknown.
 
-    What a client sees may differ while the outcome does not; the first answer then stands, with that left open.
+    What a client sees, and what decides, may differ while the outcome does not; the first answer then stands, with
+    that left open.
     """
     if not splits:
         raise ValueError("no split to choose from")
@@ -52,12 +54,11 @@ def _either(first: Answer, second: Answer) -> Answer:
     if first.outcome is second.outcome:
         seen = first.seen if first.seen is second.seen else Seen.UNKNOWN
         transport = first.transport if first.transport is second.transport else Transport.NONE
+        reasons = first.reasons
+        if first.decided_by != second.decided_by:
+            reasons = tuple(dict.fromkeys((*first.reasons, *second.reasons, OPEN)))
         return Answer(
-            outcome=first.outcome,
-            seen=seen,
-            decided_by=first.decided_by,
-            reasons=first.reasons,
-            transport=transport,
+            outcome=first.outcome, seen=seen, decided_by=first.decided_by, reasons=reasons, transport=transport
         )
     reasons = tuple(dict.fromkeys(("it depends on what the objects do not say", *first.reasons, *second.reasons)))
     worse = first if first.outcome is Outcome.DENIED else second

@@ -24,6 +24,8 @@ _REFUSED = range(400, 500)
 Object = dict[str, Any]
 Id = tuple[str, str, str, str]
 # What the mesh has besides the fleet, as far as it decides who reaches whom.
+_SLICE = kubernetes.Kind(api_version="discovery.k8s.io/v1", kind="EndpointSlice")
+_ENDPOINTS_OF = "kubernetes.io/service-name={},endpointslice.kubernetes.io/managed-by=endpointslice-controller.k8s.io"
 _KINDS = (
     *(kubernetes.Kind(api_version="v1", kind=kind) for kind in ("Namespace", "Pod", "Service")),
     kubernetes.Kind(api_version="networking.k8s.io/v1", kind="NetworkPolicy"),
@@ -148,6 +150,7 @@ class Mesh:
             self._delete(key)
             del self._applied[key]
         changed = [item for key, item in wanted.items() if self._applied.get(key) != item]
+        self._clear([key for item in changed if (key := identity(item)) in self._applied and key[1] == "Service"])
         refused = self._apply_all(changed)
         lost = {identity(item.object) for item in refused}
         for key in lost & set(self._applied):
@@ -155,6 +158,25 @@ class Mesh:
             del self._applied[key]
         self._applied.update({key: item for key, item in wanted.items() if key not in lost})
         return refused
+
+    def _clear(self, services: Sequence[Id]) -> None:
+        """Delete Services that are to be others, with their endpoints: those stay where only a selector goes.
+
+        Source: Kubernetes docs, concepts/services-networking/service, Services without selectors; no controller looks
+        at the endpoints of such a Service.
+        """
+        for key in services:
+            self._delete(key)
+        for _, _, namespace, name in services:
+            kubernetes.wait_until(
+                f"the endpoints of {namespace}/{name} are gone",
+                lambda namespace=namespace, name=name: ", ".join(
+                    item["metadata"]["name"]
+                    for item in self.cluster.list(_SLICE, namespace=namespace, labels=_ENDPOINTS_OF.format(name))
+                ),
+                timeout_s=_GONE_TIMEOUT_S,
+                pause_s=0.1,
+            )
 
     def mark(self, namespaces: Sequence[str]) -> str:
         """Change what every proxy of these namespaces shows, after all other changes; return what it is."""

@@ -23,9 +23,10 @@ _REFUSED = range(400, 500)
 
 Object = dict[str, Any]
 Id = tuple[str, str, str, str]
-# What the mesh has besides the fleet, as far as it decides who reaches whom.
 _SLICE = kubernetes.Kind(api_version="discovery.k8s.io/v1", kind="EndpointSlice")
-_ENDPOINTS_OF = "kubernetes.io/service-name={},endpointslice.kubernetes.io/managed-by=endpointslice-controller.k8s.io"
+_WRITERS = "endpointslice-controller.k8s.io,endpointslicemirroring-controller.k8s.io"  # not those written by hand
+_ENDPOINTS_OF = f"kubernetes.io/service-name={{}},endpointslice.kubernetes.io/managed-by in ({_WRITERS})"
+# What the mesh has besides the fleet, as far as it decides who reaches whom.
 _KINDS = (
     *(kubernetes.Kind(api_version="v1", kind=kind) for kind in ("Namespace", "Pod", "Service")),
     kubernetes.Kind(api_version="networking.k8s.io/v1", kind="NetworkPolicy"),

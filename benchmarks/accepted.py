@@ -165,10 +165,7 @@ def rejects(cluster: kubernetes.Cluster) -> float:
 def main(arguments: Sequence[str] = ()) -> int:
     """Judge all golden cases and `--count` generated declarations; 1 when anything is refused or unexplained."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks accepted")
-    parser.add_argument("--instance", default=INSTANCE)
-    parser.add_argument(
-        "--keep", action="store_true", help="use a lab that `slipway up lab` brought up, and leave it up"
-    )
+    labs.options(parser, instance=INSTANCE)
     parser.add_argument("--count", type=int, default=500, help="generated declarations")
     options = parser.parse_args(arguments)
     with labs.example(options.instance, keep=options.keep) as instance:

@@ -1,5 +1,6 @@
 """Labs for as long as a benchmark lasts: bare ones, and ones with the example and all that is declared for it."""
 
+import argparse
 import contextlib
 import subprocess
 import sys
@@ -11,6 +12,12 @@ from slipway.lab import instance as instances
 ROOT = Path(__file__).parents[1]
 _SLIPWAY = str(Path(sys.executable).with_name("slipway"))
 _TIMEOUT_S = 3000
+
+
+def options(parser: argparse.ArgumentParser, *, instance: str) -> None:
+    """Give a benchmark the options of its lab: the name of the instance, and ``keep`` as for :func:`bare`."""
+    parser.add_argument("--instance", default=instance)
+    parser.add_argument("--keep", action="store_true", help="use a lab that is up, and leave it up")
 
 
 @contextlib.contextmanager

@@ -42,10 +42,7 @@ class Tally:
 def main(arguments: Sequence[str]) -> int:
     """Run `--count` declarations from `--seed` on; 1 when anything is otherwise than declared."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks applied", description=__doc__)
-    parser.add_argument("--instance", default=INSTANCE)
-    parser.add_argument(
-        "--keep", action="store_true", help="use a lab that `slipway up lab` brought up, and leave it up"
-    )
+    labs.options(parser, instance=INSTANCE)
     parser.add_argument("--count", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args(arguments)

@@ -25,8 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.judge.again", description=__doc__)
     parser.add_argument("folders", nargs="*", default=FOLDERS)
     parser.add_argument("--only", nargs="*", help="only cases of these names, without endings")
-    parser.add_argument("--instance", default=run.INSTANCE)
-    parser.add_argument("--keep", action="store_true", help="use a lab that is up, and leave it up")
+    labs.options(parser, instance=run.INSTANCE)
     chosen = parser.parse_args(arguments)
     instance, told, count = instances.named(chosen.instance), list[str](), 0
     groups: dict[str, list[cases.Case]] = {}

@@ -31,9 +31,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--requests", type=int, default=67, help="per set")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lots", type=int, default=6, help="sets that are applied at once")
-    parser.add_argument("--instance", default=INSTANCE)
+    labs.options(parser, instance=INSTANCE)
     parser.add_argument("--record", type=Path, help="a folder for cases of what was measured")
-    parser.add_argument("--keep", action="store_true", help="use a lab that is up, and leave it up")
     chosen = parser.parse_args(arguments)
     sys.stdout.write(f"seed {chosen.seed}\n")
     instance, tally, contradictions = instances.named(chosen.instance), report.Tally(), 0

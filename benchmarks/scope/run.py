@@ -20,8 +20,7 @@ _ANSWERED = {"200": 1}
 def main(arguments: Sequence[str]) -> int:
     """Run both halves; 1 when a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks scope", description=__doc__)
-    parser.add_argument("--instance", default=INSTANCE)
-    parser.add_argument("--keep", action="store_true", help="use a bare lab that is up, and leave it up")
+    labs.options(parser, instance=INSTANCE)
     parser.add_argument("--half", choices=("callers", "size"), help="only one of the two")
     parser.add_argument("--rounds", type=int, default=5, help="of each shape and size of policy")
     parser.add_argument("--requests", type=int, default=10_000, help="per round")

@@ -17,7 +17,6 @@ from slipway.manifests.manifest import Manifest
 
 if TYPE_CHECKING:
     from slipway.mesh import model
-    from slipway.world import kubernetes
 
 LIVE = "live"
 GIT = "git:"
@@ -149,16 +148,11 @@ def _live(where: reaching.Where) -> reachability.World:
 
     cluster = clusters.connect(kubeconfig=where.kubeconfig, context=where.context)
     manifests = live.read(cluster, _LIVE_KINDS)
-    around = [*live.read(cluster, [istiod.CONFIG_MAP], namespace=istiod.NAMESPACE), *_told_of_istiod(cluster)]
-    settings = mesh_configs.of([*manifests, *around], revision=where.istio_revision)
-    return reachability.read(manifests, mesh_config=settings)
-
-
-def _told_of_istiod(cluster: "kubernetes.Cluster") -> Iterable[Manifest]:
-    """Return what tells which ConfigMap a revision takes and what its tags are, as far as this user may read it."""
-    from slipway.cli import clusters
-
-    return (
+    # Which ConfigMap a revision takes and what its tags are is told as far as this user may read it.
+    around = (
+        *live.read(cluster, [istiod.CONFIG_MAP], namespace=istiod.NAMESPACE),
         *clusters.readable(cluster, [istiod.DEPLOYMENT], namespace=istiod.NAMESPACE)[0],
         *clusters.readable(cluster, [istiod.WEBHOOK])[0],
     )
+    settings = mesh_configs.of([*manifests, *around], revision=where.istio_revision)
+    return reachability.read(manifests, mesh_config=settings)

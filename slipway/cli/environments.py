@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+import click
+
 from policies import guardrails
 from slipway.mesh import model
 
@@ -30,5 +32,6 @@ def variables(mesh: model.Mesh, *, instance: str | None = None) -> dict[str, str
     from slipway.lab import instance as instances
 
     found = instances.named(instance_of(mesh, instance))
-    backend.prepare(found)
+    for told in backend.prepare(found):
+        click.echo(told, err=True)
     return {**own, **backend.variables(found, path=own["PATH"]), INSTANCE_VARIABLE: found.name}

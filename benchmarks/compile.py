@@ -7,17 +7,15 @@ at the largest size, where it takes many minutes.
 """
 
 import math
-import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich import console, table
 
 from benchmarks import declarations
+from benchmarks.spending import Spent, spent
 from slipway.lab import programs
 
 SIZES = (50, 200, 1000, 5000)
@@ -26,28 +24,6 @@ GOAL_SIZE, GOAL_S, GOAL_MIB = 1000, 1.5, 150
 _SLIPWAY = str(Path(sys.executable).with_name("slipway"))
 _CHART = "apiVersion: v2\nname: mesh\nversion: 0.1.0\n"
 _KUSTOMIZATION = "resources: [objects.yaml]\n"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """What one process took: processor seconds of itself and its children, peak memory; and what it wrote."""
-
-    cpu_s: float
-    peak_mib: float
-    output: bytes
-
-
-def spent(argv: Sequence[str], *, folder: Path) -> Spent:
-    """Run a program and return what it took; raises RuntimeError when it fails."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as told:
-        process = subprocess.Popen(argv, cwd=folder, stdout=out, stderr=told)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        told.seek(0)
-        if process.returncode:
-            raise RuntimeError(f"{argv[0]}: exit status {process.returncode}: {told.read()[-500:]!r}")
-        return Spent(cpu_s=usage.ru_utime + usage.ru_stime, peak_mib=usage.ru_maxrss / 1024, output=out.read())
 
 
 def measured(services: int, peers: Mapping[str, Path]) -> dict[str, Spent]:

@@ -9,10 +9,8 @@ import dataclasses
 import math
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from pathlib import Path
 
 from rich import console, table
 
+from benchmarks.spending import Spent, spent
 from slipway import reachability
 from slipway.manifests import canonical
 from slipway.manifests.manifest import Manifest
@@ -28,18 +27,9 @@ SIZES = (50, 100, 200, 400)
 LARGE = (1000, 5000)
 _CALLERS = (1, 7, 13)
 _PER_NAMESPACE = 10
-_TIMEOUT_S = 3600
 # Installed programs have their bytecode compiled; a checkout has it after the first run, unless a shell forbids that.
 _ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 _SLIPWAY = str(Path(sys.executable).with_name("slipway"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """Processor seconds and the most memory of one program from start to end."""
-
-    cpu_s: float
-    peak_mib: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,19 +147,6 @@ def figures(services: int) -> Figures:
     )
 
 
-def _command_s(argv: Sequence[str], *, exit_statuses: tuple[int, ...]) -> Spent:
-    """Return what a program takes; raises RuntimeError when it ends otherwise."""
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_ENVIRONMENT)
-    timer = threading.Timer(_TIMEOUT_S, process.kill)
-    timer.start()
-    _, status, used = os.wait4(process.pid, 0)
-    timer.cancel()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in exit_statuses:
-        raise RuntimeError(f"{' '.join(argv)}: exit status {process.returncode}")
-    return Spent(cpu_s=used.ru_utime + used.ru_stime, peak_mib=used.ru_maxrss // 1024)
-
-
 def _written(items: Iterable[Manifest], folder: Path) -> str:
     """Write manifests as one file per namespace, as teams keep them; return the folder as a source."""
     files: dict[str, list[Manifest]] = {}
@@ -188,12 +165,12 @@ def _beside(services: int, peer: str | None) -> Commands:
         before, after = _written(items, Path(found, "before")), _written(_changed(items), Path(found, "after"))
         words = ["--from", "ns0/s1", "--to", "ns0/s0", "--path", "/api/x"]
         return Commands(
-            matrix=_command_s([_SLIPWAY, "matrix", before], exit_statuses=(0,)),
-            question=_command_s([_SLIPWAY, "can-i", before, *words], exit_statuses=(0,)),
-            difference=_command_s([_SLIPWAY, "diff", before, after], exit_statuses=(1,)),
+            matrix=spent([_SLIPWAY, "matrix", before], environment=_ENVIRONMENT),
+            question=spent([_SLIPWAY, "can-i", before, *words], environment=_ENVIRONMENT),
+            difference=spent([_SLIPWAY, "diff", before, after], environment=_ENVIRONMENT, exit_statuses=[1]),
             peer=None
             if peer is None
-            else _command_s([peer, "--connectivity", "--resource_list", before], exit_statuses=(0,)),
+            else spent([peer, "--connectivity", "--resource_list", before], environment=_ENVIRONMENT),
         )
 
 
@@ -206,7 +183,7 @@ def main() -> None:
     """Print both tables, each followed by what is wanted and what was found."""
     peer = os.environ.get("SLIPWAY_NCA") or shutil.which("nca")
     shown = console.Console(width=110)
-    _command_s([_SLIPWAY, "--version"], exit_statuses=(0,))  # the modules' bytecode, which installing leaves behind
+    spent([_SLIPWAY, "--version"], environment=_ENVIRONMENT)  # the modules' bytecode, which installing leaves behind
     _print_commands(shown, peer)
     _print_library(shown)
 
@@ -228,9 +205,9 @@ def _print_commands(shown: console.Console, peer: str | None) -> None:
     for services in (*SIZES, *LARGE):
         item = found[services] = _beside(services, peer if services in SIZES else None)
         told = ("", "") if item.peer is None else (f"{item.peer.cpu_s:.2f}", f"{item.ratio:.0f}x")
-        seconds = (f"{spent.cpu_s:.2f}" for spent in (item.matrix, item.question, item.difference))
+        seconds = (f"{each.cpu_s:.2f}" for each in (item.matrix, item.question, item.difference))
         matrix_s, *others = seconds
-        beside.add_row(str(services), matrix_s, str(item.matrix.peak_mib), *others, *told)
+        beside.add_row(str(services), matrix_s, f"{item.matrix.peak_mib:.0f}", *others, *told)
     shown.print(beside)
     small, large = SIZES[-1], LARGE[0]
     goals = table.Table("what", "wanted", "found")
@@ -240,7 +217,7 @@ def _print_commands(shown: console.Console, peer: str | None) -> None:
     )
     goals.add_row(f"matrix of {large} services", "2 s", f"{found[large].matrix.cpu_s:.2f} s")
     goals.add_row(f"matrix of {LARGE[-1]} services", "30 s", f"{found[LARGE[-1]].matrix.cpu_s:.2f} s")
-    goals.add_row(f"memory of {LARGE[-1]} services", "300 MiB", f"{found[LARGE[-1]].matrix.peak_mib} MiB")
+    goals.add_row(f"memory of {LARGE[-1]} services", "300 MiB", f"{found[LARGE[-1]].matrix.peak_mib:.0f} MiB")
     goals.add_row(f"can-i at {large} services", "0.5 s", f"{found[large].question.cpu_s:.2f} s")
     goals.add_row(f"diff of two sets of {large} services", "1 s", f"{found[large].difference.cpu_s:.2f} s")
     shown.print(goals)

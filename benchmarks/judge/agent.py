@@ -8,6 +8,7 @@ import asyncio
 import json
 import ssl
 import sys
+import urllib.parse
 import urllib.request
 from typing import Any
 
@@ -15,6 +16,7 @@ _METHODS = (b"GET ", b"POST ", b"PUT ", b"DELETE ", b"HEAD ", b"PATCH ", b"OPTIO
 _AT_ONCE = 24
 _FIRST_BYTES_S = 5.0
 _ADMIN = "http://127.0.0.1:15000"
+_LISTENERS = "virtualInbound|0.0.0.0_1[789][0-9]+"  # of sidecars, and those of gateways
 _LONGEST = 1 << 16
 
 
@@ -105,15 +107,28 @@ async def _reply(reader: asyncio.StreamReader, *, http: bool) -> bytes:
 
 def _settled(mark: str) -> dict[str, Any]:
     """Say what the sidecar beside this application lacks until it works by a round's configuration alone."""
-    query = f"{_ADMIN}/config_dump?resource=dynamic_listeners&name_regex=virtualInbound"
-    with urllib.request.urlopen(query, timeout=5) as answer:  # noqa: S310 - Envoy's own administration
-        found = listening(json.load(answer).get("configs", []), mark)
+    query = "config_dump?resource=dynamic_listeners&name_regex=" + urllib.parse.quote(_LISTENERS)
+    listeners = _admin(query).get("configs", [])
+    found = listening(listeners, mark)
     if found["missing"] or found["refused"]:
         return found
+    if any(item["name"] != "virtualInbound" for item in listeners):
+        routes = _admin("config_dump?resource=dynamic_route_configs")
+        if mark not in json.dumps(routes):
+            return {"missing": f"the routes do not show {mark}", "refused": ""}
+    return {"missing": ", ".join(_busy()), "refused": ""}
+
+
+def _admin(query: str) -> Any:
+    with urllib.request.urlopen(f"{_ADMIN}/{query}", timeout=5) as answer:  # noqa: S310 - Envoy's own administration
+        return json.load(answer)
+
+
+def _busy() -> list[str]:
+    """Return what the proxy still makes ready or ends."""
     pattern = "listener_manager.(total_filter_chains_draining|total_listeners_draining|total_listeners_warming)"
-    with urllib.request.urlopen(f"{_ADMIN}/stats?filter={pattern}", timeout=5) as answer:  # noqa: S310
-        busy = [line for line in answer.read().decode().splitlines() if not line.endswith(": 0")]
-    return {"missing": ", ".join(busy), "refused": ""}
+    found = _admin(f"stats?format=json&filter={pattern}")["stats"]
+    return [f"{item['name']}: {item['value']}" for item in found if item.get("value")]
 
 
 def listening(listeners: list[dict[str, Any]], mark: str) -> dict[str, str]:

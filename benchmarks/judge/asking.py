@@ -80,6 +80,7 @@ def question(request: sets.Request) -> reachability.Question:
         path=http.path,
         host=None if usual else http.host,
         headers=http.headers,
+        sni=request.sni,
     )
 
 
@@ -158,10 +159,20 @@ def difference(answer: reachability.Answer, measured: Measured, *, as_declared: 
     reached = measured.end == "app"
     if reached != (answer.outcome is reachability.Outcome.ALLOWED):
         return f"{answer.outcome.value}, but {measured}"
+    if reached and _by_a_gateway(answer):
+        return ""  # which tells the application of the client's certificate, however it goes on from there
     if reached:
         otherwise = _is_otherwise(answer.transport, measured, as_declared=as_declared)
         return f"over {answer.transport.value}, but {measured}" if otherwise else ""
     return "" if _seen(answer.seen, measured) else f"the client sees {answer.seen.value}, but {measured}"
+
+
+def _by_a_gateway(answer: reachability.Answer) -> bool:
+    """Return whether a request came through a gateway.
+
+    Source: istio 1.29.1 pilot/pkg/networking/core/gateway.go, buildGatewayConnectionManager: SANITIZE_SET.
+    """
+    return any(reason.startswith(f"{reachability.Hop.EGRESS_GATEWAY.value}: ") for reason in answer.reasons)
 
 
 def has_own_ports(objects: Iterable[Mapping[str, Any]]) -> bool:

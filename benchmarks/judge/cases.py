@@ -58,7 +58,8 @@ class Case:
 
 def addresses() -> dict[str, str]:
     """Return the addresses of the applications of a case, by namespace and name."""
-    found = {item.place: f"10.61.0.{201 + index}" for index, item in enumerate((*LOT.everyone, *fleet.ODDS))}
+    places = (*LOT.everyone, *fleet.ODDS, LOT.gate)
+    found = {item.place: f"10.61.0.{201 + index}" for index, item in enumerate(places)}
     hosted = [item.place for item in fleet.ODDS if item.spec.get("hostNetwork")]
     return found | dict.fromkeys(hosted, instance.NODE_ADDRESS)
 
@@ -73,7 +74,7 @@ def stand_in(*, odd: bool = False, planned: Collection[str] = (), twice: bool = 
     known, found = addresses(), list[Object]()
     further = fleet.ODDS if odd else ()
     own = {item.place for item in LOT.applications}
-    bare = {item.place for item in (*LOT.everyone, *further) if not item.sidecar}
+    bare = {item.place for item in (*LOT.everyone, *further) if not (item.sidecar or item.gateway)}
     for number, item in enumerate(fleet.objects([LOT], revision="revision", further=further)):
         metadata = item["metadata"]
         place = f"{metadata.get('namespace', '')}/{metadata['name']}"
@@ -247,7 +248,7 @@ def _document(request: sets.Request, measured: asking.Measured) -> dict[str, Any
 
 def stored(document_: Mapping[str, Any], *, lot: int, live: Mapping[str, str]) -> str:
     """Return a case of any lot with live addresses as one of lot 0 with stand-in addresses, as text."""
-    places = zip(fleet.Lot(number=lot).everyone, LOT.everyone, strict=True)
+    places = zip(fleet.Lot(number=lot).pods, LOT.pods, strict=True)
     names = {live[other.place]: addresses()[own.place] for other, own in places}
     text = _addressed(json.dumps(document_, separators=(",", ":")), names)
     return _renamed(text, lot, LOT.number)
@@ -255,7 +256,7 @@ def stored(document_: Mapping[str, Any], *, lot: int, live: Mapping[str, str]) -
 
 def placed(case: Case, *, lot: int, live: Mapping[str, str]) -> Case:
     """Return a case of lot 0 with stand-in addresses as one of another lot with live addresses."""
-    places = zip(LOT.everyone, fleet.Lot(number=lot).everyone, strict=True)
+    places = zip(LOT.pods, fleet.Lot(number=lot).pods, strict=True)
     names = {addresses()[own.place]: live[other.place] for own, other in places}
     names |= {addresses()[item.place]: live[item.place] for item in fleet.ODDS if item.place in live}
     document_ = document(case.objects, case.requests, mesh=case.mesh)
@@ -306,7 +307,7 @@ def disagreements(
     if not case.planned and not _tells_pods_apart(case.objects):
         # A pod that is called by its address, or by its own Service, may be another one of the same template.
         others = [item for item in case.requests if not item[0].address and not _calls_itself(item[0])]
-        planned = _world(case, [item.place for item in (*LOT.everyone, *fleet.ODDS)])
+        planned = _world(case, [item.place for item in (*LOT.pods, *fleet.ODDS)])
         yield from _differing(case, others, planned, asking.together)
         yield from _differing(case, others, _world(case, [], twice=True), asking.by_second_pods)
 

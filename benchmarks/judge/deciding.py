@@ -15,6 +15,7 @@ _OPTIONAL = {
     "ServiceEntry": (".exportTo", ".location"),
     "Service": (".appProtocol",),
     "DestinationRule": (".trafficPolicy", ".exportTo"),
+    "Gateway": (".httpsRedirect",),
 }
 # What decides nothing by itself, whatever it says: requests of the judge carry no token, a Sidecar's port is named by
 # a word and leads to somebody who listens, and how load is spread or limited is no matter of who may call.

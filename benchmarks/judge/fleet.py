@@ -38,6 +38,18 @@ PORTS = (
     (7000, "guess", GUESSED),
     (TLS_PORT, "tls-app", TLS),
 )
+# The same of gateways, which serve what objects say. The last two ports of the proxy alone are nobody's: at one of
+# them the proxy shows by which round it works.
+GATE, CREDENTIAL = "gate", f"{PREFIX}-tls"
+GATE_PORTS = (
+    (WEB_PORT, "http", 18080),
+    (81, "http-too", 18081),
+    (TLS_PORT, "https", 18443),
+    (444, "tls", 18444),
+    (9000, "tcp-data", 19000),
+)
+BEACON, BEACON_HOST = 17777, f"beacon.{PREFIX}.invalid"
+LISTENING_BESIDE_GATES, TLS_BESIDE_GATES = (17998,), 17999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +57,7 @@ class Application:
     """One pod with its Service of the same name; ``sidecar`` says whether it has a proxy.
 
     ``annotations`` and ``spec`` are what the pod has besides; ``ports`` names its ports, by which the Service leads
-    there.
+    there. ``gateway`` is a proxy that no application stands behind.
     """
 
     namespace: str
@@ -53,6 +65,7 @@ class Application:
     account: str
     labels: Mapping[str, str]
     sidecar: bool = True
+    gateway: bool = False
     annotations: Mapping[str, str] = field(default_factory=dict)
     spec: Mapping[str, Any] = field(default_factory=dict)
     ports: Mapping[int, str] = field(default_factory=dict)
@@ -91,9 +104,28 @@ class Lot:
         )
 
     @property
+    def gate(self) -> Application:
+        """The gateway of the lot, in its first namespace."""
+        labels = {"app": GATE, "tier": GATE, "istio": f"{PREFIX}-{self.number}-{GATE}"}
+        return Application(
+            namespace=self.namespaces[0],
+            name=GATE,
+            account=GATE,
+            labels=labels,
+            sidecar=False,
+            gateway=True,
+            annotations={"inject.istio.io/templates": "gateway"},
+        )
+
+    @property
     def everyone(self) -> tuple[Application, ...]:
-        """Those of the lot and the shared ones."""
+        """The applications of the lot and the shared ones."""
         return (*self.applications, *BARE)
+
+    @property
+    def pods(self) -> tuple[Application, ...]:
+        """All of these, and the gateway."""
+        return (*self.everyone, self.gate)
 
 
 def _application(namespace: str, name: str, account: str, *, tier: str, sidecar: bool = True) -> Application:
@@ -147,7 +179,7 @@ ODDS = (
 
 def applications(lots: Iterable[Lot]) -> tuple[Application, ...]:
     """Return all applications of these lots and the shared ones."""
-    return (*(item for lot in lots for item in lot.applications), *BARE)
+    return (*(item for lot in lots for item in (*lot.applications, lot.gate)), *BARE)
 
 
 def namespaces(lots: Iterable[Lot]) -> tuple[str, ...]:
@@ -167,6 +199,7 @@ def objects(lots: Iterable[Lot], *, revision: str, further: Iterable[Application
     meshed = [name for lot in lots for name in lot.namespaces] + ([ODD] if further else [])
     found = [_namespace(name, {"istio.io/rev": revision}) for name in meshed] + [_namespace(PLAIN, {})]
     found += [_telemetry(name) for name in meshed]
+    found += [item for lot in lots for item in (beacon(lot), *_secrets_readable(lot.gate))]
     for item in (*applications(lots), *further):
         found += [account(item), service(item), pod(item, revision)]
     return found
@@ -198,7 +231,8 @@ def account(item: Application) -> dict[str, Any]:
 def service(item: Application) -> dict[str, Any]:
     """Return the Service of an application."""
     ports = [
-        {"name": name, "port": number, "targetPort": item.ports.get(target, target)} for number, name, target in PORTS
+        {"name": name, "port": number, "targetPort": item.ports.get(target, target)}
+        for number, name, target in (GATE_PORTS if item.gateway else PORTS)
     ]
     return {
         "apiVersion": "v1",
@@ -214,7 +248,7 @@ def pod(item: Application, revision: str = "") -> dict[str, Any]:
     Connections of a changed listener end after a second, so that a round meets none of the round before.
     """
     annotations = dict(item.annotations)
-    if item.sidecar:
+    if item.sidecar or item.gateway:
         annotations |= {
             "sidecar.istio.io/proxyCPU": "5m",
             "sidecar.istio.io/proxyMemory": "32Mi",
@@ -246,6 +280,65 @@ def pod(item: Application, revision: str = "") -> dict[str, Any]:
             **item.spec,
         },
     }
+
+
+def beacon(lot: Lot) -> dict[str, Any]:
+    """Return what a lot's gateway always listens with, so that it can show by which round it works."""
+    port = {"number": BEACON, "name": "http-beacon", "protocol": "HTTP"}
+    spec = {"selector": {"istio": lot.gate.labels["istio"]}, "servers": [{"port": port, "hosts": [BEACON_HOST]}]}
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "beacon", "namespace": lot.gate.namespace},
+        "spec": spec,
+    }
+
+
+def light(lot: Lot, mark: str) -> dict[str, Any]:
+    """Return the routes at a lot's beacon: a gateway that has them has everything else of the round.
+
+    Source: istio 1.29.1 pilot/pkg/xds/ads.go, PushOrder: routes come last.
+    """
+    route = {"match": [{"headers": {PREFIX: {"exact": mark}}}], "directResponse": {"status": 404}}
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "light", "namespace": lot.gate.namespace},
+        "spec": {"hosts": [BEACON_HOST], "gateways": ["beacon"], "http": [route]},
+    }
+
+
+def credential(lot: Lot, certificate: str, key: str) -> dict[str, Any]:
+    """Return the certificate that a lot's gateway shows to clients outside, both parts in PEM."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": CREDENTIAL, "namespace": lot.gate.namespace},
+        "type": "kubernetes.io/tls",
+        "stringData": {"tls.crt": certificate, "tls.key": key},
+    }
+
+
+def _secrets_readable(item: Application) -> list[dict[str, Any]]:
+    """Return what lets a gateway have the certificates of its namespace.
+
+    Source: istio 1.29.1 pilot/pkg/credentials/kube/secrets.go, Authorize: its account has to be allowed to list them.
+    """
+    metadata = {"name": "secrets", "namespace": item.namespace}
+    group = "rbac.authorization.k8s.io"
+    rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]}
+    subject = {"kind": "ServiceAccount", "name": item.account, "namespace": item.namespace}
+    reference = {"apiGroup": group, "kind": "Role", "name": "secrets"}
+    return [
+        {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]},
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": reference,
+            "subjects": [subject],
+        },
+    ]
 
 
 def sentinel(namespace: str, mark: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from concurrent import futures
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class Herd:
     def __init__(self, processes: Mapping[str, "subprocess.Popen[str]"]) -> None:
         self._processes = dict(processes)
         self._pool = futures.ThreadPoolExecutor(len(processes) or 1)
-        self._sent = 0
+        self._sent = int(time.time()) * 1000  # numbers that no earlier run has left in the proxies' logs
         self.targets: dict[str, str] = {}
 
     def ask(self, place: str, order: Any) -> Any:
@@ -104,7 +104,7 @@ class Herd:
 
     def _order(self, number: int, request: sets.Request) -> dict[str, Any]:
         http = None if request.http is None else dataclasses.asdict(request.http)
-        if request.sni is not None:
+        if request.sni is not None and http is None:
             http = {"method": "GET", "path": "/", "host": request.sni, "headers": []}
         return {
             "id": str(number),
@@ -149,14 +149,15 @@ def running(
     ``cgroup`` is the control group of the lab's containers, by which its pods are told from another lab's;
     ``outside`` the network namespace in which somebody answers at the ServiceEntries' own addresses.
     """
+    applications = tuple(applications)
     wanted = {item.place: f"{fleet.MARK}={item.place}" for item in applications}
+    gates = {item.place for item in applications if item.gateway}
     inside = namespaces(wanted, cgroup)
     commands = {
         place: command(
             place,
             namespace,
-            fleet.LISTENING if place in inside else fleet.LISTENING_OUTSIDE,
-            tls=fleet.TLS if place in inside else fleet.TLS_OUTSIDE,
+            *_ports(place, gates),
             certificate=certificate,
             key=key,
         )
@@ -166,8 +167,17 @@ def running(
         yield found
 
 
+def _ports(place: str, gates: Collection[str]) -> tuple[Iterable[int], int]:
+    """Return the ports that an application serves, and the one for TLS; none that a proxy beside it takes."""
+    if place == fleet.OUTSIDE:
+        return fleet.LISTENING_OUTSIDE, fleet.TLS_OUTSIDE
+    if place in gates:
+        return fleet.LISTENING_BESIDE_GATES, fleet.TLS_BESIDE_GATES
+    return fleet.LISTENING, fleet.TLS
+
+
 def command(
-    place: str, namespace: Path, ports: Iterable[int], *, tls: int, certificate: Path, key: Path
+    place: str, namespace: Path, ports: Iterable[int], tls: int, *, certificate: Path, key: Path
 ) -> list[str]:
     """Return what runs the application ``place`` in a network namespace; ``tls`` is one more port, for TLS."""
     argv = ["nsenter", f"--net={namespace}", "--", sys.executable, "-I", str(_AGENT), place]

@@ -7,7 +7,7 @@ Source: istio 1.29.1 pilot/pkg/model/telemetry_logging.go, EnvoyTextLogFormat.
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from benchmarks.judge import court, fleet
@@ -26,6 +26,7 @@ _OWN = frozenset(
     {"route_not_found", "direct_response", "cluster_not_found", "no_healthy_upstream", "no_cluster_info"}
 )
 _NOWHERE = frozenset({"BlackHoleCluster", "-"})
+_GATES = frozenset({reachability.Hop.INGRESS_GATEWAY, reachability.Hop.EGRESS_GATEWAY})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +67,11 @@ class Logs:
             )
             self._entries.setdefault(found["agent"], {}).setdefault(place, entry)
 
-    def of(self, trial: court.Trial) -> tuple[Entry | None, Entry | None]:
-        """Return what the caller's own proxy logged about a request, and what the other one did."""
+    def of(self, trial: court.Trial) -> tuple[Entry | None, Mapping[str, Entry]]:
+        """Return what the caller's own proxy logged about a request, and what others did, by place."""
         found = self._entries.get(trial.measured.mark, {})
-        others = (entry for place, entry in found.items() if place != trial.request.source)
-        return found.get(trial.request.source), next(others, None)
+        others = {place: entry for place, entry in found.items() if place != trial.request.source}
+        return found.get(trial.request.source), others
 
 
 def contradiction(trial: court.Trial, logs: Logs) -> str:
@@ -80,14 +81,18 @@ def contradiction(trial: court.Trial, logs: Logs) -> str:
         return ""
     if any(split.OPEN in reason for reason in answer.reasons):
         return ""  # it names one of several, and says so
-    own, other = logs.of(trial)
+    own, others = logs.of(trial)
     if own is not None:
         at_source = own.details in _OWN or own.cluster in _NOWHERE
         if at_source != (answer.decided_by.hop is reachability.Hop.SOURCE_SIDECAR):
             return f"decided at {answer.decided_by.hop.value}, but the caller's proxy says {own}"
-    if other is None or not other.policy:
+    refusing = next(((place, entry) for place, entry in others.items() if entry.policy), None)
+    if refusing is None:
         return ""
-    return _policy(answer.decided_by, other.policy)
+    place, entry = refusing
+    if place.endswith(f"/{fleet.GATE}") != (answer.decided_by.hop in _GATES):
+        return f"decided at {answer.decided_by.hop.value}, but the proxy of {place} refused"
+    return _policy(answer.decided_by, entry.policy)
 
 
 def _policy(decider: reachability.Decider, told: str) -> str:

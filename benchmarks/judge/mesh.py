@@ -64,8 +64,11 @@ class Mesh:
         lots: Sequence[fleet.Lot],
         *,
         revision: str,
+        credential: tuple[str, str],
         further: Sequence[fleet.Application] = (),
     ) -> None:
+        """``credential`` is the certificate, and its key, of the lots' gateways, in PEM."""
+        self._credential = credential
         self.cluster = kubernetes.Cluster(kubeconfig)
         self._lots = tuple(lots)
         self._further = tuple(further)
@@ -80,8 +83,9 @@ class Mesh:
         wanted = self._wanted()
         self._sweep()
         pods = [item for item in wanted if item["kind"] == "Pod"]
-        for kind in ("Namespace", "ServiceAccount", "Telemetry", "Service"):
+        for kind in ("Namespace", "ServiceAccount", "Role", "RoleBinding", "Telemetry", "Gateway", "Service"):
             self._apply_all([item for item in wanted if item["kind"] == kind])
+        self._apply_all([fleet.credential(lot, *self._credential) for lot in self._lots])
         for item in pods:
             metadata = item["metadata"]
             there = self.cluster.get(kubernetes.POD, metadata["name"], namespace=metadata["namespace"])
@@ -185,6 +189,7 @@ class Mesh:
         mark = f"round-{self._round}"
         self._apply_all([fleet.nudge(mark)])
         self._apply_all([fleet.sentinel(name, mark) for name in namespaces])
+        self._apply_all([fleet.light(lot, mark) for lot in self._lots])
         return mark
 
     def mark_networks(self, mark: str) -> None:

@@ -150,7 +150,7 @@ def sides(tally: report.Tally, instance: instances.Instance) -> list[str]:
     found: list[str] = []
     compared = 0
     for item in tally.all:
-        compared += known.of(item) != (None, None)
+        compared += any(known.of(item))
         if told := logs.contradiction(item, known):
             found.append(told)
             sys.stdout.write("\n".join([*report.told(item), f"  log: {told}"]) + "\n")
@@ -174,9 +174,10 @@ def open_court(instance_name: str, lots: int, *, further: Sequence[fleet.Applica
     """Assemble the fleet in a lab whose mesh is up, ``further`` applications too, and take it away again."""
     instance = instances.named(instance_name)
     places = [fleet.Lot(number=number) for number in range(lots)]
-    mesh = Mesh(instance.kubeconfig, places, revision=install.REVISION, further=further)
-    mesh.assemble()
     certificate, key = certificates.certificate_path(instance, "vault"), certificates.key_path(instance, "vault")
+    credential = (certificate.read_text(encoding="utf-8"), key.read_text(encoding="utf-8"))
+    mesh = Mesh(instance.kubeconfig, places, revision=install.REVISION, credential=credential, further=further)
+    mesh.assemble()
     outside = network.NAMESPACE_FOLDER / instance.namespace(instances.INTERNET)
     with (
         _outside(instance),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.judge import fleet, policies, traffic, words
+from benchmarks.judge import fleet, gates, policies, traffic, words
 
 Object = dict[str, Any]
 _ADDRESS = re.compile(r"\d+(?:\.\d+){3}")
@@ -83,12 +83,23 @@ def make(random_: random.Random, number: int, lot: fleet.Lot, addresses: Mapping
                 found.append(made)
     if words.chance(random_, 0.25):
         found.append(roads.entry("entry", random_.choice(lot.namespaces), number % 200 + 10))
+    if words.chance(random_, 0.3):
+        found += gates.Gates(random_, lot, security).make()
+    if words.chance(random_, 0.12):
+        host, port = random_.choice((*_entered(found), (random_.choice(lot.everyone).hostname, 80)))
+        found += gates.Gates(random_, lot, security).egress("out", host, port)
     rewriting = [
         route for item in found if item["kind"] == "VirtualService" for route in item["spec"].get("http", ())
     ]
     about = [security.about_rewriting(f"rewritten-{index}", route) for index, route in enumerate(rewriting)]
     found += [item for item in about if item is not None]
     return PolicySet(number=number, lot=lot, objects=tuple(found))
+
+
+def _entered(found: list[Object]) -> list[tuple[str, int]]:
+    """Return host and port of the ServiceEntries among objects."""
+    entries = [item["spec"] for item in found if item["kind"] == "ServiceEntry"]
+    return [(spec["hosts"][0], spec["ports"][0]["number"]) for spec in entries]
 
 
 def _ambiguous(item: Object, others: list[Object]) -> bool:
@@ -110,6 +121,9 @@ def requests(random_: random.Random, policy_set: PolicySet, count: int) -> list[
 
 def _request(random_: random.Random, policy_set: PolicySet) -> Request:
     lot = policy_set.lot
+    opened = gates.servers(policy_set.objects)
+    if opened and words.chance(random_, 0.45):
+        return _to_gate(random_, lot, random_.choice(opened))
     source = random_.choice((*lot.applications, *lot.applications, *lot.applications, fleet.BARE[0], fleet.BARE[0]))
     target = random_.choice(
         [item for item in (*lot.applications, *lot.applications, fleet.BARE[1]) if item != source]
@@ -151,6 +165,26 @@ def _to_pod(random_: random.Random, source: fleet.Application, target: fleet.App
     if port != fleet.TCP or words.chance(random_, 0.2):
         http = _http(random_, random_.choice((target.hostname, "10.0.0.1:8080", "secret.example.com")))
     return Request(source=source.place, pod=target.place, port=port, http=http)
+
+
+def _to_gate(random_: random.Random, lot: fleet.Lot, server: Mapping[str, Any]) -> Request:
+    """Return a request to a server of the lot's gateway: most times from outside, and as the server wants it."""
+    inside = random_.choice((*lot.applications, fleet.BARE[0])).place
+    source = fleet.OUTSIDE if words.chance(random_, 0.6) else inside
+    number, name, mode = server["port"]["number"], gates.names(random_, server), server.get("tls", {}).get("mode")
+    target = next(target for port, _, target in fleet.GATE_PORTS if port == number)
+    encrypted = mode is not None if words.chance(random_, 0.95) else mode is None
+    carried = None
+    read = mode != "PASSTHROUGH" and server["port"]["protocol"] != "TCP"
+    if read or words.chance(random_, 0.2):
+        odd = random_.choice((name.upper(), f"{name}:{number}", "nobody.example.net"))
+        carried = _http(random_, name if words.chance(random_, 0.85) else odd)
+    if not encrypted and number in {80, 81} and words.chance(random_, 0.03):
+        carried = None
+    sni = name if encrypted else None
+    if source == fleet.OUTSIDE or words.chance(random_, 0.3):
+        return Request(source=source, pod=lot.gate.place, port=target, http=carried, sni=sni)
+    return Request(source=source, host=lot.gate.hostname, port=number, http=carried, sni=sni)
 
 
 def _to_other(random_: random.Random, source: fleet.Application, item: Object) -> Request:

@@ -50,7 +50,9 @@ class Traffic:
         item = random_.choice(self._lot.everyone)
         short = item.namespace == namespace and words.chance(random_, 0.3)
         spec: dict[str, Any] = {"hosts": [item.name if short else item.hostname]}
-        if words.chance(random_, 0.75):
+        if words.chance(random_, 0.15):
+            spec = self._server_names(item)
+        elif words.chance(random_, 0.75):
             spec["http"] = [self._http_route() for _ in range(random_.choice((1, 2, 3)))]
             if words.chance(random_, 0.7):
                 spec["http"].append({"route": [self._destination(item)]})
@@ -60,6 +62,17 @@ class Traffic:
         if words.chance(random_, 0.15):
             spec["exportTo"] = [random_.choice((".", "*", *self._lot.namespaces))]
         return istio("VirtualService", name, namespace, spec)
+
+    def _server_names(self, item: fleet.Application) -> dict[str, Any]:
+        """Return routes of TLS by server names, some of which cover others."""
+        random_ = self._random
+        wild = f"*.{item.namespace}.{fleet.DOMAIN}"
+        names = words.some(random_, (item.hostname, wild, f"*.{fleet.DOMAIN}"), 3)
+        routes = [
+            {"match": [{"port": fleet.TLS_PORT, "sniHosts": [name]}], "route": [self._destination(None, port=443)]}
+            for name in names
+        ]
+        return {"hosts": names, "tls": routes}
 
     def _destination(self, item: fleet.Application | None, port: int | None = None) -> dict[str, Any]:
         random_ = self._random

@@ -81,6 +81,7 @@ def hosts(random_: random.Random, lot: fleet.Lot) -> list[str]:
         (
             item.hostname, f"{item.hostname}:*", f"*.{fleet.DOMAIN}", f"{item.name}.*", "*:81", "*", item.name,
             f"*{fleet.DOMAIN}", item.hostname.upper(), "secret.example.com", "secret.example.com:*", f"{item.name}*",
+            "shop.example.com", "*.example.com", "*.example.com:*",
         ),
         3,
     )  # fmt: skip
@@ -99,7 +100,7 @@ def header_hosts(random_: random.Random, item: fleet.Application, port: int) -> 
 
 def ports(random_: random.Random) -> list[str]:
     """Return values for the field ports: workload ports, and a Service's, which are none."""
-    return some(random_, ("8080", "8081", "9000", "7000", "8080", "9000", "80", "8443"), 3)
+    return some(random_, ("8080", "8081", "9000", "7000", "8080", "9000", "80", "8443", "18080", "18443"), 3)
 
 
 def chance(random_: random.Random, share: float) -> bool:

@@ -30,7 +30,6 @@ LEFT_OUT = {
     "difference": "compares two matrices; the same",
     "entrances": "which ways in a matrix asks; the same",
     "idle": "finds objects that select nothing; answers no question",
-    "gateways": "no set of the judge has a gateway",
     "report": "prints",
     "security_groups": "no set of the judge has a machine with a security group",
     "survey": "asks all questions; held against one question each by the tests of matrices",

@@ -21,6 +21,7 @@ from slipway.reachability.objects import (
     ServicePort,
     TlsSettings,
     TrafficPolicy,
+    Workload,
 )
 from slipway.reachability.questions import Application
 from slipway.reachability.registry import Door, Registry, Target
@@ -286,7 +287,7 @@ class Clusters:
         if not self._world.mesh.auto_mtls or service.external or target.workload is None or target.plain:
             return (plain,)
         workload = self._world.workloads[target.workload]
-        without_proxy = workload.proxy in {Proxy.NONE, Proxy.UNKNOWN}
+        without_proxy = workload.proxy in {Proxy.NONE, Proxy.UNKNOWN} or _without_mode(workload)
         if without_proxy or marked is False or workload.labels.get(injection.TLS_MODE) == "disabled":
             return (plain,)
         if marked:
@@ -309,6 +310,15 @@ class Clusters:
 
 def _outside(address: str, port: int) -> Target:
     return Target(workload=None, address=address, port=port, labels=_NO_LABELS)
+
+
+def _without_mode(workload: Workload) -> bool:
+    """Return whether clients take a gateway for one without mutual TLS, as its pods do not say that they speak it.
+
+    Source: istio 1.29.1 manifests/charts/istio-control/istio-discovery/files/gateway-injection-template.yaml has no
+    label for the mode, which injection-template.yaml gives to all other pods.
+    """
+    return workload.proxy is Proxy.GATEWAY and workload.labels.get(injection.TLS_MODE) != "istio"
 
 
 def _settings(policy: TrafficPolicy | None, subset: TrafficPolicy | None, port: ServicePort) -> TlsSettings | None:

@@ -13,7 +13,7 @@ from slipway.reachability.request import Http, Request
 from slipway.reachability.split import Split, answer, possible, unknown
 from slipway.reachability.world import World
 
-_HTTP_PORT = 80
+_HTTP_PORT, _HTTPS_PORT = 80, 443
 _CLUSTER = ".cluster.local"
 
 
@@ -154,11 +154,10 @@ def request_of(question: Question, dialled: Dialled) -> Request:
     application = question.application or _application(question, dialled)
     name = dialled.name
     if application is not Application.HTTP:
-        sni = question.sni if question.sni is not None else name if application is Application.TLS else ""
-        http = None
-        if isinstance(question.source, Outside) and application is Application.TLS:
-            http = _http(question, name)
-        return Request(application=application, http=http, sni=sni)
+        if application is Application.TCP:
+            return Request(application=application, http=None, sni=question.sni or "")
+        sni = question.sni if question.sni is not None else name
+        return Request(application=application, http=None, inside=_http(question, sni or name), sni=sni)
     return Request(application=application, http=_http(question, name))
 
 
@@ -169,10 +168,16 @@ def _http(question: Question, name: str) -> Http:
     return Http(
         method=question.method or "GET",
         path=question.path or "/",
-        host=question.host if question.host is not None else default_host(name, question.port),
+        host=question.host if question.host is not None else _usual_host(question, name),
         headers={header: ",".join(values) for header, values in headers.items()},
         repeated={header: tuple(values) for header, values in headers.items() if len(values) > 1},
     )
+
+
+def _usual_host(question: Question, name: str) -> str:
+    if question.sni is not None and question.port == _HTTPS_PORT:
+        return name
+    return default_host(name, question.port)
 
 
 def default_host(name: str, port: int) -> str:

@@ -3,12 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from slipway.reachability import classes
-from slipway.reachability.objects import Gateway, Server, Service, ServicePort, VirtualService
+from slipway.reachability.objects import PLAIN_HTTP, Gateway, Server, Service, ServicePort, VirtualService
 from slipway.reachability.questions import Host, Outside, Question
 from slipway.reachability.registry import Registry
 from slipway.reachability.world import World
-
-_PLAIN = frozenset({"HTTP", "HTTP2", "GRPC", "GRPC-WEB"})
 
 
 def opened(world: World) -> dict[tuple[str, str, int], tuple[Gateway, Server]]:
@@ -47,7 +45,7 @@ def compared(
     world: World, gateway: Gateway, server: Server, host: str, behind: Mapping[str, classes.Patterns]
 ) -> classes.Patterns | None:
     """Return what routes at a Gateway, and services behind them, compare; None where nobody reads HTTP."""
-    if server.protocol not in _PLAIN and not (server.protocol == "HTTPS" and server.tls != "PASSTHROUGH"):
+    if server.protocol not in PLAIN_HTTP and not (server.protocol == "HTTPS" and server.tls != "PASSTHROUGH"):
         return None
     routes = [item for item in bound(world, gateway) if host in item.hosts or _wild(item.hosts, host)]
     found = classes.of_routes(routes)

@@ -6,21 +6,20 @@ and 404.
 """
 
 import dataclasses
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
-from slipway.reachability import strings
-from slipway.reachability.answers import Answer, Hop, Outcome, Seen
+from slipway.reachability import chains, virtual_hosts
+from slipway.reachability.answers import Hop, Key, Outcome, Seen
 from slipway.reachability.callers import Caller, Callers
 from slipway.reachability.clusters import Client, Clusters
-from slipway.reachability.inbound import Inbound, Way, Wire, closed, told
-from slipway.reachability.objects import Gateway, Server, Service, VirtualService, Workload
+from slipway.reachability.inbound import Inbound, Way, Wire, closed, told, unreachable, unreadable
+from slipway.reachability.listeners import Listener, Opened, listener
+from slipway.reachability.objects import Route, Service, VirtualService
 from slipway.reachability.questions import Application
-from slipway.reachability.registry import Registry, target_port
-from slipway.reachability.request import Request
+from slipway.reachability.registry import Registry
+from slipway.reachability.request import Http, Request
 from slipway.reachability.routing import (
     Chosen,
-    connection_routes,
     destination_port,
     http_routes,
     immediate_answer,
@@ -28,35 +27,30 @@ from slipway.reachability.routing import (
     used,
 )
 from slipway.reachability.split import Split, answer, joined, possible, unknown, with_reason
+from slipway.reachability.strings import host_covers
 from slipway.reachability.visibility import exported, most_specific
-from slipway.reachability.world import World, selects
+from slipway.reachability.world import World
 
-_TERMINATING = frozenset({"SIMPLE", "MUTUAL", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL"})
-_HTTP = frozenset({"HTTP", "HTTP2", "GRPC", "GRPC-WEB"})
+_CLIENTS = frozenset({"MUTUAL", "OPTIONAL_MUTUAL"})  # which ask for certificates that are not the mesh's
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Open:
-    """A server of a Gateway that listens on the port asked for."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Arrival:
+    """A request at a port of a gateway, from the callers of ``mask``."""
 
-    gateway: Gateway
-    server: Server
+    inbound: Inbound
+    index: int
+    port: int
+    hop: Hop
+    wire: Wire
+    way: Way
+    request: Request
+    mask: int
 
-    @property
-    def name(self) -> str:
-        """The gateway as VirtualServices name it."""
-        return f"{self.gateway.namespace}/{self.gateway.key.name}"
-
-    def covers(self, host: str, namespace: str = "") -> bool:
-        """Return whether the server's hosts take ``host``, for a VirtualService of ``namespace`` when stated."""
-        for item in self.server.hosts:
-            place, slash, name = item.rpartition("/")
-            wanted = {"": "*", ".": self.gateway.namespace}.get(place, place) if slash else "*"
-            if namespace and wanted not in {"*", namespace}:
-                continue
-            if strings.hosts_meet(name, host):
-                return True
-        return False
+    def refused(self, reason: str, key: Key, *, seen: Seen | None = None) -> Split:
+        """Return a refusal for all callers; a closed connection unless something else is seen."""
+        found = closed(self.way) if seen is None else seen
+        return [(self.mask, answer(Outcome.DENIED, self.hop, reason, seen=found, key=key))]
 
 
 class Gateways:
@@ -67,36 +61,37 @@ class Gateways:
         self._registry = known
         self._clusters = clusters
         self._behind: dict[int, Inbound] = {}
+        self._known: dict[tuple[int, int], tuple[Listener, list[chains.Chain]]] = {}
+        self._hosts: dict[tuple[int, int, int], Mapping[str, virtual_hosts.VirtualHost]] = {}
 
     def arrive(
         self, inbound: Inbound, index: int, port: int, *, wire: Wire, way: Way, request: Request, mask: int
     ) -> Split:
         """Return what happens to the callers of ``mask`` at a gateway and behind it."""
-        workload = self._world.workloads[index]
+        key = self._world.workloads[index].key
         outside = all(caller.workload is None for caller in inbound.callers.list)
         hop = Hop.INGRESS_GATEWAY if outside else Hop.EGRESS_GATEWAY
-        servers = self._servers(workload, port)
-        if not servers:
-            reason = f"no Gateway opens port {port} at {workload.key}"
-            return [(mask, answer(Outcome.DENIED, hop, reason, seen=closed(way), key=workload.key))]
-        if odd := next((item.gateway for item in servers if item.gateway.unmodelled), None):
-            return [(mask, unknown(hop, f"{odd.key} has fields that are not modelled", key=odd.key))]
-        chosen = [item for item in servers if self._takes(item, wire, request)]
-        if not chosen:
-            name = request.outer_sni or "this host"
-            reason = f"no server of a Gateway on port {port} takes {wire.value} for {name}"
-            return [(mask, answer(Outcome.DENIED, hop, reason, seen=closed(way), key=servers[0].gateway.key))]
-        if any(item.server.tls in {"AUTO_PASSTHROUGH", "MUTUAL", "OPTIONAL_MUTUAL"} for item in chosen):
-            reason = f"{chosen[0].server.tls} at {chosen[0].gateway.key} is not modelled"
-            return [(mask, unknown(hop, reason, key=chosen[0].gateway.key))]
-        return self._through(
-            inbound, index, port, servers=chosen, hop=hop, wire=wire, way=way, request=request, mask=mask
+        at = _Arrival(
+            inbound=inbound, index=index, port=port, hop=hop, wire=wire, way=way, request=request, mask=mask
         )
+        found, _ = self._listening(index, port)
+        if not found.opened:
+            return at.refused(f"no Gateway opens port {port} at {key}", key, seen=unreachable(way, Seen.REFUSED))
+        if found.odd is not None:
+            return [(mask, unknown(hop, f"{found.odd} has fields that are not modelled", key=found.odd))]
+        if found.lost is not None:
+            reason = f"a server of {found.lost} has no place beside others on port {port} of {key}, or they beside it"
+            return [(mask, unknown(hop, reason, key=found.lost))]
+        if found.plain and found.plain[0].is_http:
+            return self._http(at, found.plain)
+        return self._connection(at, found.plain[0]) if found.plain else self._tls(at)
 
     def listens(self, index: int, port: int, *, wire: Wire, request: Request) -> bool:
         """Return whether a server of the gateway takes such a connection."""
-        servers = self._servers(self._world.workloads[index], port)
-        return any(self._takes(item, wire, request) for item in servers)
+        found, known = self._listening(index, port)
+        if wire is Wire.PLAINTEXT or not found.tls:
+            return bool(found.plain)
+        return bool(chains.choose(known, request.outer_sni))
 
     def passes(self, index: int, port: int, host: str) -> bool:
         """Return whether the gateway passes mutual TLS on to a service of this name.
@@ -104,160 +99,218 @@ class Gateways:
         Source: istio 1.29.1 pilot/pkg/networking/core/gateway.go, builtAutoPassthroughFilterChains: nothing is
         authorized there, and of a host only the name counts.
         """
-        servers = self._servers(self._world.workloads[index], port)
-        return any(item.server.tls == "AUTO_PASSTHROUGH" and item.covers(host) for item in servers)
+        servers, _ = self._listening(index, port)
+        names = (name for item in servers.tls if item.server.tls == "AUTO_PASSTHROUGH" for name in item.server_names)
+        return any(host_covers(name, host) for name in names)
 
-    def _servers(self, workload: Workload, port: int) -> list[_Open]:
-        """Return the servers on a port of the gateway's Envoy; a server names the port of the gateway's Service."""
-        numbers = {
-            item.number
-            for service in self._world.services
-            if service.kubernetes and service.selector and service.namespace == workload.namespace
-            if selects(service.selector, workload.labels)
-            for item in service.ports
-            if target_port(workload, item) == port
-        } or {port}
-        return [
-            _Open(gateway=gateway, server=server)
-            for gateway in self._world.gateways
-            if gateway.selector and selects(gateway.selector, workload.labels)
-            for server in gateway.servers
-            if server.port in numbers
-        ]
+    def _listening(self, index: int, port: int) -> tuple[Listener, list[chains.Chain]]:
+        found = self._known.get((index, port))
+        if found is None:
+            workload = self._world.workloads[index]
+            servers = listener(self._world, workload, port)
+            found = (servers, chains.of_tls(self._world, servers, workload.namespace))
+            self._known[index, port] = found
+        return found
 
-    def _takes(self, item: _Open, wire: Wire, request: Request) -> bool:
-        server = item.server
-        if server.tls in _TERMINATING or server.tls.endswith("PASSTHROUGH"):
-            if wire is Wire.PLAINTEXT or (server.tls == "ISTIO_MUTUAL" and wire is not Wire.MUTUAL_TLS):
-                return False
-            return item.covers(request.outer_sni)
-        return wire is Wire.PLAINTEXT or server.protocol not in _HTTP
+    def _tls(self, at: _Arrival) -> Split:
+        """Return what the chain of the server name does; without chains nobody listens."""
+        servers, known = self._listening(at.index, at.port)
+        key, name = servers.tls[0].gateway.key, "" if at.wire is Wire.PLAINTEXT else at.request.outer_sni
+        automatic = [item for item in servers.tls if item.server.tls == "AUTO_PASSTHROUGH"]
+        if automatic and at.wire is Wire.MUTUAL_TLS:
+            reason = f"AUTO_PASSTHROUGH at {automatic[0].gateway.key} is modelled for other networks only"
+            return [(at.mask, unknown(at.hop, reason, key=automatic[0].gateway.key))]
+        if not known and not automatic:
+            reason = f"no VirtualService leads on from port {at.port}, so that the gateway does not listen there"
+            return at.refused(reason, key, seen=unreachable(at.way, Seen.REFUSED))
+        chosen = chains.choose(known, name)
+        if not chosen:
+            return at.refused(f"no server on port {at.port} takes {at.wire.value} for {name or 'no name'}", key)
+        if len(chosen) > 1:
+            reason = f"two servers or routes on port {at.port} are for {name}, and Envoy refuses both"
+            return [(at.mask, unknown(at.hop, reason, key=key))]
+        return self._chain(at, chosen[0])
 
-    def _through(
+    def _chain(self, at: _Arrival, chain: chains.Chain) -> Split:
+        server, key = chain.server.server, chain.server.gateway.key
+        if chain.server.passes:
+            return self._authorized(at, at.request, lambda mask: self._on(at, at.request, chain, mask))
+        if server.tls in _CLIENTS:
+            return [(at.mask, unknown(at.hop, f"{server.tls} at {key} is not modelled", key=key))]
+        wanted = Wire.MUTUAL_TLS if server.tls == "ISTIO_MUTUAL" else Wire.TLS
+        if at.wire is not wanted:
+            return at.refused(f"{key} takes {wanted.value}, and {at.wire.value} arrives", key)
+        inner, identified = _taken_off(at.request, wanted), wanted is Wire.MUTUAL_TLS
+        if chain.server.is_http:
+            return self._http(dataclasses.replace(at, request=inner), (chain.server,))
+        return self._authorized(at, inner, lambda mask: self._on(at, inner, chain, mask), identified=identified)
+
+    def _connection(self, at: _Arrival, server: Opened) -> Split:
+        """Return what a server does that takes whatever comes; nobody reads the name of TLS there."""
+        chain = chains.of_plain(self._world, server, self._world.workloads[at.index].namespace)
+        if not chain.routes:
+            reason = f"no VirtualService leads on from port {at.port}, so that the gateway does not listen there"
+            return at.refused(reason, server.gateway.key, seen=unreachable(at.way, Seen.REFUSED))
+        sent = at.request.carried("")
+        return self._authorized(at, sent, lambda mask: self._on(at, sent, chain, mask))
+
+    def _http(self, at: _Arrival, servers: tuple[Opened, ...]) -> Split:
+        """Return what servers do that read HTTP; ``at`` has the request without TLS that they take off."""
+        key, encrypted = servers[0].gateway.key, servers[0].is_tls
+        if not encrypted and at.wire is not Wire.PLAINTEXT:
+            return at.refused(f"port {at.port} of the gateway is HTTP, and {at.wire.value} arrives", key)
+        http = at.request.http
+        if http is None:
+            reason = f"port {at.port} of the gateway is HTTP, and something else arrives"
+            return at.refused(reason, key, seen=unreadable(at.request))
+        sent = dataclasses.replace(at.request, application=Application.HTTP)
+        return self._authorized(
+            at,
+            sent,
+            lambda mask: self._routed(at, sent, http, servers, mask),
+            tcp=False,
+            identified=servers[0].server.tls == "ISTIO_MUTUAL",
+        )
+
+    def _authorized(
         self,
-        inbound: Inbound,
-        index: int,
-        port: int,
+        at: _Arrival,
+        sent: Request,
+        behind: Callable[[int], Split],
         *,
-        servers: list[_Open],
-        hop: Hop,
-        wire: Wire,
-        way: Way,
-        request: Request,
-        mask: int,
+        tcp: bool = True,
+        identified: bool = False,
     ) -> Split:
-        workload = self._world.workloads[index]
-        server = servers[0].server
-        is_http = server.protocol in _HTTP or (server.protocol == "HTTPS" and server.tls in _TERMINATING)
-        inner = _terminated(request, server, is_http=is_http)
-        if is_http and inner.http is None:
-            reason = f"port {port} of the gateway is HTTP, and something else arrives"
-            return [(mask, answer(Outcome.DENIED, hop, reason, seen=closed(way), key=servers[0].gateway.key))]
-        identified = server.tls == "ISTIO_MUTUAL"
-        parts = inbound.authorized(workload, port, wire, inner, mask, tcp=not is_http, authenticated=identified)
+        """Return what authorization refuses, and for all others what is behind it.
+
+        ``tcp`` tells that nobody reads HTTP there, ``identified`` that the gateway takes off mutual TLS of the mesh.
+        """
+        parts = at.inbound.authorized(
+            self._world.workloads[at.index],
+            at.port,
+            at.wire,
+            sent,
+            at.mask,
+            tcp=tcp,
+            authenticated=identified,
+        )
         split: Split = []
         for part, verdict in parts:
             if verdict.outcome is Outcome.ALLOWED:
-                led = self._lead(index, servers, hop, inner, part, is_http=is_http)
-                split += with_reason(led, f"{hop.value}: {verdict.reason}")
+                split += with_reason(behind(part), f"{at.hop.value}: {verdict.reason}")
             else:
-                split.append((part, told(verdict, hop, wire, way, inner.http if is_http else None)))
+                split.append((part, told(verdict, at.hop, at.wire, at.way, None if tcp else sent.http)))
         return joined(split)
 
-    def _lead(
-        self, index: int, servers: list[_Open], hop: Hop, request: Request, mask: int, *, is_http: bool
-    ) -> Split:
-        workload = self._world.workloads[index]
-        names = frozenset(item.name for item in servers)
-        host = _without_port(request.http.host).lower() if is_http and request.http is not None else request.outer_sni
-        if is_http and any(item.server.redirect and item.covers(host) for item in servers):
+    def _routed(self, at: _Arrival, sent: Request, http: Http, servers: tuple[Opened, ...], mask: int) -> Split:
+        """Return what the virtual host of the Host header does."""
+        workload, alone = self._world.workloads[at.index], Callers([self._caller(at.index)])
+        key, host = servers[0].gateway.key, _without_port(http.host).lower()
+        known = self._virtual_hosts(at, servers, alone)
+        best = most_specific(host, known)
+        if best is None:
+            reason = f"no VirtualService at {key} is for {host}"
+            return [(mask, answer(Outcome.DENIED, at.hop, reason, seen=Seen.NOT_FOUND_404, key=key))]
+        place = known[best]
+        if place.redirects and at.wire is Wire.PLAINTEXT:
             reason = "the gateway redirects to HTTPS"
-            return [(mask, answer(Outcome.DENIED, hop, reason, seen=Seen.REDIRECT_301, key=servers[0].gateway.key))]
-        found = list(self._virtual_services(servers, names, workload, host, is_http=is_http))
-        if odd := next((item for item in found if item.unmodelled), None):
-            return [(mask, unknown(hop, f"{odd.key} has fields that are not modelled", key=odd.key))]
-        port = servers[0].server.port
-        answers = [
-            item
-            for service in found
-            if (item := self._by(service, index, names, port=port, hop=hop, request=request, is_http=is_http))
-            is not None
+            return [(mask, answer(Outcome.DENIED, at.hop, reason, seen=Seen.REDIRECT_301, key=key))]
+        if odd := next((item for _, item in place.services if item.unmodelled), None):
+            return [(mask, unknown(at.hop, f"{odd.key} has fields that are not modelled", key=odd.key))]
+        taken = [
+            (server, item, routes)
+            for server, item in place.services
+            if (routes := self._taken(server, item, http, alone))
         ]
-        if not answers:
-            key = servers[0].gateway.key
+        if not taken:
             reason = f"no route of a VirtualService at {key} matches the request"
-            seen = Seen.NOT_FOUND_404 if is_http else Seen.RESET
-            return [(mask, answer(Outcome.DENIED, hop, reason, seen=seen, key=key))]
-        return possible([[(mask, item)] for item in answers])
-
-    def _virtual_services(
-        self, servers: list[_Open], names: frozenset[str], workload: Workload, host: str, *, is_http: bool
-    ) -> Iterable[VirtualService]:
-        default = self._world.mesh.virtual_service_export
-        bound = [
-            item
-            for item in self._world.virtual_services
-            if names & set(item.gateways)
-            and exported(item.export_to or default, owner=item.namespace, namespace=workload.namespace)
-            and any(server.covers(name, item.namespace) for server in servers for name in item.hosts)
+            return [(mask, answer(Outcome.DENIED, at.hop, reason, seen=Seen.NOT_FOUND_404, key=key))]
+        particular = [item for item in taken if not virtual_hosts.takes_everything(item[2][0].match)]
+        splits = [
+            self._by(routes, item, at, sent, port=server.server.port)
+            for server, item, routes in self._first(particular or taken, workload.namespace)
         ]
-        if not is_http:
-            return bound
-        best = most_specific(host, (name for item in bound for name in item.hosts))
-        return [item for item in bound if best is not None and best in item.hosts]
+        return [(mask, possible(splits)[0][1])]
 
-    def _by(
-        self,
-        service: VirtualService,
-        index: int,
-        names: frozenset[str],
-        *,
-        port: int,
-        hop: Hop,
-        request: Request,
-        is_http: bool,
-    ) -> Answer | None:
-        """Return what the routes of a VirtualService do with the request; None when none matches."""
-        alone = Callers([self._caller(index)])
-        if is_http and request.http is not None:
-            chosen = http_routes(
-                service,
-                request.http,
-                port=port,
-                gateways=names,
-                callers=alone,
-                mask=1,
-                normalization=self._world.mesh.normalization,
-            )
-        else:
-            chosen = connection_routes(
-                (*service.tls, *service.tcp), request, port=port, gateways=names, callers=alone, mask=1
-            )
-        if not chosen:
-            return None
-        splits = [self._route(item, service, index, port=port, hop=hop, request=request) for item in chosen]
-        if not any(item.callers.must for item in chosen):
-            splits.append([(1, unknown(hop, f"a route of {service.key} may match", key=service.key))])
-        return possible(splits)[0][1]
+    def _virtual_hosts(
+        self, at: _Arrival, servers: tuple[Opened, ...], alone: Callers
+    ) -> Mapping[str, virtual_hosts.VirtualHost]:
+        key = (at.index, at.port, id(servers[0].server))
+        found = self._hosts.get(key)
+        if found is None:
+            namespace = self._world.workloads[at.index].namespace
+            found = virtual_hosts.of(self._world, servers, namespace, alone)
+            self._hosts[key] = found
+        return found
 
-    def _route(
-        self, chosen: Chosen, service: VirtualService, index: int, *, port: int, hop: Hop, request: Request
-    ) -> Split:
-        immediate = immediate_answer(chosen.route, service.key, hop)
+    def _taken(self, server: Opened, item: VirtualService, http: Http, alone: Callers) -> list[Chosen]:
+        return http_routes(
+            item,
+            http,
+            port=server.server.port,
+            gateways=frozenset({server.name}),
+            callers=alone,
+            mask=1,
+            normalization=self._world.mesh.normalization,
+        )
+
+    def _first(
+        self, taken: list[tuple[Opened, VirtualService, list[Chosen]]], namespace: str
+    ) -> list[tuple[Opened, VirtualService, list[Chosen]]]:
+        """Return those of which one comes first: of one Gateway the servers in order, and what is seen least before.
+
+        Of different Gateways the older one's come first, which the objects do not tell.
+        """
+        if len({server.name for server, _, _ in taken}) > 1:
+            return taken
+
+        def rank(server: Opened, item: VirtualService) -> tuple[int, int]:
+            return server.gateway.servers.index(server.server), virtual_hosts.reach(self._world, item, namespace)
+
+        first = min(rank(server, item) for server, item, _ in taken)
+        return [found for found in taken if rank(found[0], found[1]) == first]
+
+    def _by(self, routes: list[Chosen], item: VirtualService, at: _Arrival, sent: Request, *, port: int) -> Split:
+        """Return what the routes do of which the request takes one."""
+        splits = [self._route(chosen, item, at, sent, port=port) for chosen in routes]
+        if not any(chosen.callers.must for chosen in routes):
+            splits.append([(1, unknown(at.hop, f"a route of {item.key} may match", key=item.key))])
+        return possible(splits)
+
+    def _route(self, chosen: Chosen, item: VirtualService, at: _Arrival, sent: Request, *, port: int) -> Split:
+        immediate = immediate_answer(chosen.route, item.key, at.hop)
         if immediate is not None:
             return [(1, immediate)]
-        sent = rewritten(request, chosen, normalization=self._world.mesh.normalization)
-        way = Way.HTTP_PROXY if sent.http is not None and sent.application is Application.HTTP else Way.TCP_PROXY
-        splits: list[Split] = []
-        for item in used(chosen.route.destinations):
-            target = self._service(item.host, self._world.workloads[index].namespace)
-            number = 0 if target is None else destination_port(item, target, port)
-            found = None if target is None else target.port(number)
-            if target is None or found is None:
-                reason = f"{service.key} leads to {item.host}, which is no service with such a port"
-                splits.append([(1, answer(Outcome.DENIED, hop, reason, seen=closed(way), key=service.key))])
+        stated = dataclasses.replace(sent, forwarded=sent.forwarded or "gateway")
+        changed = rewritten(stated, chosen, normalization=self._world.mesh.normalization)
+        return self._destinations(at, changed, item, chosen.route, port=port, way=Way.HTTP_PROXY)
+
+    def _on(self, at: _Arrival, sent: Request, chain: chains.Chain, mask: int) -> Split:
+        """Return what happens to a connection that is led on as it is."""
+        port, splits = chain.server.server.port, list[Split]()
+        for item, route in chain.routes:
+            if item.unmodelled or route.unmodelled:
+                reason = f"{item.key} has fields that are not modelled"
+                splits.append([(1, unknown(at.hop, reason, key=item.key))])
                 continue
-            splits.append(self._send(index, target, found.number, subset=item.subset, hop=hop, way=way, request=sent))
+            splits.append(self._destinations(at, sent, item, route, port=port, way=Way.TCP_PROXY))
+        return [(mask, possible(splits)[0][1])]
+
+    def _destinations(
+        self, at: _Arrival, sent: Request, item: VirtualService, route: Route, *, port: int, way: Way
+    ) -> Split:
+        """Return what holds wherever a route leads."""
+        splits: list[Split] = []
+        for destination in used(route.destinations):
+            service = self._service(destination.host, self._world.workloads[at.index].namespace)
+            number = 0 if service is None else destination_port(destination, service, port)
+            if service is None or service.port(number) is None:
+                reason = f"{item.key} leads to {destination.host}, which is no service with such a port"
+                splits.append([(1, answer(Outcome.DENIED, at.hop, reason, seen=closed(way), key=item.key))])
+                continue
+            splits.append(
+                self._send(at.index, service, number, subset=destination.subset, hop=at.hop, way=way, request=sent)
+            )
         return possible(splits)
 
     def _send(
@@ -309,18 +362,13 @@ class Gateways:
         return next((item for item in own or seen if item.kubernetes), (own or seen or [None])[0])
 
 
-def _terminated(request: Request, server: Server, *, is_http: bool) -> Request:
-    """Return the request inside of the TLS that the server takes off."""
-    if is_http:
-        return Request(
-            application=Application.HTTP,
-            http=request.http,
-            outer_sni=request.outer_sni,
-            forwarded=request.forwarded or "gateway",
-        )
-    if server.tls in _TERMINATING and server.tls != "ISTIO_MUTUAL":
-        return Request(application=Application.TCP, http=None, outer_sni=request.outer_sni)
-    return dataclasses.replace(request, http=None) if server.tls == "PASSTHROUGH" else request
+def _taken_off(request: Request, wire: Wire) -> Request:
+    """Return the request inside of the TLS that a server takes off: the mesh's, or the client's own."""
+    if wire is Wire.MUTUAL_TLS:
+        return request
+    http = request.http or request.inside
+    application = Application.TCP if http is None else Application.HTTP
+    return dataclasses.replace(request, application=application, http=http, inside=None)
 
 
 def _without_port(host: str) -> str:

@@ -54,6 +54,11 @@ def closed(way: Way) -> Seen:
     return Seen.UNAVAILABLE_503 if way is Way.HTTP_PROXY else Seen.RESET
 
 
+def unreadable(request: Request) -> Seen:
+    """Return what a client sees where a proxy gets no HTTP, and reads that: Envoy's 400, which is no TLS."""
+    return Seen.RESET if request.application is Application.TLS else Seen.OTHER_STATUS
+
+
 def unreachable(way: Way, direct: Seen) -> Seen:
     """Return what a client sees when there is no connection: ``direct`` when nothing stands between."""
     return {Way.DIRECT: direct, Way.TCP_PROXY: Seen.RESET, Way.HTTP_PROXY: Seen.UNAVAILABLE_503}[way]
@@ -411,7 +416,7 @@ def _refused(mode: mutual_tls.Mode, protocol: Declared, wire: Wire, way: Way, re
         return answer(Outcome.DENIED, hop, reason, seen=closed(way), key=key)
     if protocol is Declared.HTTP and request.http is None:
         reason = "the port is declared HTTP, and something else arrives"
-        return answer(Outcome.DENIED, hop, reason, seen=Seen.OTHER_STATUS)  # Envoy's 400, whatever the client speaks
+        return answer(Outcome.DENIED, hop, reason, seen=unreadable(request))
     return None
 
 

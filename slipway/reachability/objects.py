@@ -355,14 +355,22 @@ class VirtualService:
     unmodelled: tuple[str, ...] = ()
 
 
+# Protocols of a server that is plaintext HTTP. Source: istio 1.29.1 pkg/config/protocol/instance.go, IsHTTP.
+PLAIN_HTTP = frozenset({"HTTP", "HTTP2", "HTTP_PROXY", "GRPC", "GRPC-WEB"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A server of a Gateway: ``hosts`` as ``namespace/host``; ``tls`` is the mode, empty for none."""
+    """A server of a Gateway: ``hosts`` as ``namespace/host``; ``tls`` is the mode, empty where it takes plaintext.
+
+    ``has_tls`` tells that it has settings of TLS, also where they only redirect plaintext to HTTPS.
+    """
 
     port: int
     protocol: str
     hosts: tuple[str, ...]
     tls: str
+    has_tls: bool
     redirect: bool
 
 

@@ -6,6 +6,7 @@ from slipway.reachability import injection, read_routes
 from slipway.reachability.answers import Key
 from slipway.reachability.fields import Fields
 from slipway.reachability.objects import (
+    PLAIN_HTTP,
     DestinationRule,
     EgressListener,
     Endpoint,
@@ -221,11 +222,13 @@ def _server(fields: Fields) -> Server:
     fields.ignore("name", "defaultEndpoint")
     tls.ignore("credentialName", "credentialNames", "minProtocolVersion", "maxProtocolVersion", "cipherSuites")
     tls.ignore("serverCertificate", "privateKey", "caCertificates", "caCertCredentialName")
-    stated = fields.has("tls") and tls.has("mode")
+    has_tls, protocol = fields.has("tls"), port.text("protocol").upper()
+    mode = tls.text("mode", "PASSTHROUGH")
     return Server(
         port=port.number("number") or 0,
-        protocol=port.text("protocol").upper(),
+        protocol=protocol,
         hosts=fields.texts("hosts"),
-        tls=tls.text("mode", "PASSTHROUGH") if stated else "",
+        tls=mode if has_tls and protocol not in PLAIN_HTTP else "",
+        has_tls=has_tls,
         redirect=tls.flag("httpsRedirect") is True,
     )

@@ -25,12 +25,14 @@ class Http:
 class Request:
     """What travels: ``http`` None means that a proxy cannot read it as HTTP; ``sni`` is of the client's own TLS.
 
+    ``inside`` is the HTTP in the client's own TLS, for whoever takes that off.
     ``outer_sni`` is the server name of the TLS on the wire, the mesh's or the client's own; empty in plaintext.
     ``forwarded`` is the client's address where a gateway states it, empty where nobody did.
     """
 
     application: Application
     http: Http | None
+    inside: Http | None = None
     sni: str = ""
     outer_sni: str = ""
     forwarded: str = ""

@@ -14,6 +14,7 @@ from slipway.reachability.callers import Callers, Some, members
 from slipway.reachability.objects import Route, RouteDestination, RouteMatch, Service, TextMatch, VirtualService
 from slipway.reachability.request import Http, Request
 from slipway.reachability.split import answer, unknown
+from slipway.reachability.visibility import most_specific
 from slipway.reachability.world import selects
 
 _REDIRECTS = {301: Seen.REDIRECT_301}
@@ -73,10 +74,24 @@ def http_routes(
 def connection_routes(
     routes: Iterable[Route], request: Request, *, port: int, gateways: frozenset[str], callers: Callers, mask: int
 ) -> list[Chosen]:
-    """Return the TLS or TCP routes that callers of ``mask`` take; TLS routes name server names."""
+    """Return the TLS or TCP routes that callers of ``mask`` take.
+
+    Server names of TLS are matches of filter chains, of which Envoy takes the most specific one, in whatever order
+    they are. Source: istio 1.29.1 pilot/pkg/networking/core/tls.go; envoyproxy/envoy 1.37
+    api/envoy/config/listener/v3/listener_components.proto, FilterChainMatch.server_names.
+    """
+    routes = tuple(routes)
+    written = [
+        match
+        for route in routes
+        for match in route.matches
+        if gateways_allow(match, gateways) and match.port in {None, port}
+    ]
+    best = most_specific(request.sni, (host for match in written for host in match.sni_hosts))
+    for_some = any(best in match.sni_hosts and (match.source_labels or match.source_namespace) for match in written)
 
     def holds(match: RouteMatch) -> Truth:
-        return _connection(match, request)
+        return _connection(match, request, best, for_some=for_some)
 
     return _in_turn(routes, holds, port, gateways=gateways, callers=callers, mask=mask, http=False)
 
@@ -147,9 +162,12 @@ def _clients(match: RouteMatch, callers: Callers, mask: int) -> int:
     return found
 
 
-def _connection(match: RouteMatch, request: Request) -> Truth:
+def _connection(match: RouteMatch, request: Request, best: str | None, *, for_some: bool) -> Truth:
+    """Return whether a match holds; ``for_some`` tells that not all clients have the ``best`` server name."""
     if match.sni_hosts and not any(strings.host_covers(host, request.sni) for host in match.sni_hosts):
         return False
+    if match.sni_hosts and best not in match.sni_hosts:
+        return _UNSURE if for_some else False
     return _UNSURE if match.destination_subnets else True
 
 

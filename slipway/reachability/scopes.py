@@ -12,7 +12,7 @@ from slipway.reachability.answers import Key
 from slipway.reachability.callers import Callers
 from slipway.reachability.objects import Protocol, Proxy, Service, Sidecar, VirtualService
 from slipway.reachability.read_routes import MESH
-from slipway.reachability.visibility import exported, most_specific
+from slipway.reachability.visibility import exported, most_specific, reach
 from slipway.reachability.world import World
 
 _EVERYTHING = ("*/*",)
@@ -146,9 +146,7 @@ class Scope:
     def _reach(self, item: VirtualService) -> int:
         """Return how far a VirtualService is exported: to its own namespace, to some, to everybody."""
         default = self.world.mesh.virtual_service_export
-        if "*" in (item.export_to or default) and (item.export_to or "." not in default):
-            return 2
-        return 0 if item.namespace == self.namespace else 1
+        return reach(item.export_to, default, owner=item.namespace, namespace=self.namespace)
 
 
 class Scopes:

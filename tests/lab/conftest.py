@@ -5,6 +5,7 @@ Its instance is `test`, or what SLIPWAY_TEST_INSTANCE names.
 
 import json
 import os
+from collections.abc import Generator
 
 import pytest
 import running
@@ -22,15 +23,24 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def running_lab() -> running.RunningLab:
-    """Return the lab `test`, up with the example and its mesh; a lab that an earlier run left is taken over."""
+def running_lab() -> Generator[running.RunningLab]:
+    """Return the lab `test`, up with the example and its mesh.
+
+    A lab that an earlier run left is taken over, but for one whose tests were killed: it may be altered.
+    """
     if os.geteuid() != 0:
         pytest.fail("lab tests need root; run `make test` as root, or deselect them with -m 'not lab'")
-    before = traces.of(running.INSTANCE)
     found = instances.named(running.INSTANCE)
+    under_test = found.state / "under-test"
+    before = traces.of(running.INSTANCE)
     bare = running.RunningLab(instance=found, mesh=running.load_mesh(), variables={}, before=before)
+    if under_test.exists():
+        running.succeed(bare.slipway("lab", "down", running.INSTANCE, timeout_s=300))
+        before = traces.of(running.INSTANCE)
     running.succeed(bare.slipway("lab", "up", running.INSTANCE, "--example", timeout_s=3000))
     printed = running.succeed(bare.slipway("env", "lab", "--instance", running.INSTANCE, "--json"))
     lab = running.RunningLab(instance=found, mesh=bare.mesh, variables=json.loads(printed.stdout), before=before)
     running.succeed(lab.slipway("up", "lab", "--instance", running.INSTANCE))
-    return lab
+    under_test.touch()
+    yield lab
+    under_test.unlink(missing_ok=True)

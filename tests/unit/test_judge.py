@@ -225,3 +225,52 @@ def test_a_recorded_case_keeps_what_its_own_objects_explain():
     ]
     found = cases.reproduced({"objects": [], "requests": rows})
     assert found == {"objects": [], "requests": rows[:1]}
+
+
+def test_a_gateway_shows_its_round_by_routes_which_come_last(monkeypatch):
+    dumps = {"listeners": [_beacon("round-2")], "routes": [{"route_config": "round-1"}]}
+
+    def told(query: str) -> dict:
+        return {"configs": dumps["routes" if "route" in query else "listeners"]}
+
+    monkeypatch.setattr(agent, "_admin", told)
+    monkeypatch.setattr(agent, "_busy", list)
+    assert agent._settled("round-2") == {"missing": "the routes do not show round-2", "refused": ""}
+    dumps["routes"] = [{"route_config": "round-2"}]
+    assert agent._settled("round-2") == {"missing": "", "refused": ""}
+    dumps.update(listeners=[_listener("round-2")], routes=[])
+    assert agent._settled("round-2") == {"missing": "", "refused": ""}
+
+
+def _beacon(mark: str) -> dict:
+    return {**_listener(mark), "name": f"0.0.0.0_{fleet.BEACON}"}
+
+
+def test_a_log_tells_whether_a_gateway_or_what_is_behind_it_refused(tmp_path):
+    line = (
+        '[2026-11-24T14:26:01.101Z] "GET / HTTP/1.1" 403 - '
+        "rbac_access_denied_matched_policy[none] - "
+        '"-" 0 19 0 - "-" "judge-7" "id" "shop.example.com" "-" - - 10.61.0.13:18080 10.60.0.10:50000 - -'
+    )
+    folder = tmp_path / "judge-0-a_gate_uid" / "istio-proxy"
+    folder.mkdir(parents=True)
+    (folder / "0.log").write_text(f"2026-11-24T14:26:01.1Z stdout F {line}\n")
+    known = logs.Logs(tmp_path)
+    http = sets.Http(method="GET", path="/", host="shop.example.com")
+    request = sets.Request(source=fleet.OUTSIDE, pod=LOT.gate.place, port=18080, http=http)
+
+    def trial(hop: reachability.Hop) -> court.Trial:
+        key = reachability.Key(kind="AuthorizationPolicy", namespace="judge-0-a", name="at-gate")
+        answer = reachability.Answer(
+            outcome=reachability.Outcome.DENIED,
+            seen=reachability.Seen.FORBIDDEN_403,
+            decided_by=reachability.Decider(hop=hop, object=key, rule=None),
+            reasons=("",),
+        )
+        measured = asking.Measured(end="status", status=403, mark="judge-7")
+        return court.Trial(set_number=0, lot=0, request=request, answer=answer, measured=measured, difference="")
+
+    assert logs.contradiction(trial(reachability.Hop.INGRESS_GATEWAY), known) == ""
+    assert "the proxy of judge-0-a/gate refused" in logs.contradiction(
+        trial(reachability.Hop.DESTINATION_SIDECAR), known
+    )

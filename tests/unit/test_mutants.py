@@ -42,7 +42,7 @@ def test_a_mutant_that_decides_is_noticed_and_the_analyser_stays_as_it_is(trials
     wanted = [
         _first("authorization", "Authorization.applied", "AddNot"),  # of one function
         _first("callers", "", "RemoveDecorator"),  # of a whole module
-        _first("gateways", "Gateways._takes", "AddNot"),  # nothing gets there
+        _first("gateways", "Gateways.arrive", "AddNot"),  # nothing gets there
     ]
     fates = {item.mutant: item for item in trials.run(wanted, jobs=2)}
     assert [fates[item].how for item in wanted] == ["killed", "killed", "survived"]

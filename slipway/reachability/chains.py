@@ -1,0 +1,93 @@
+"""The filter chains of a gateway's TLS and TCP servers: which server name leads where.
+
+Source: istio 1.29.1 pilot/pkg/networking/core/gateway.go (buildGatewayNetworkFiltersFromTCPRoutes,
+buildGatewayNetworkFiltersFromTLSRoutes, l4SingleMatch); Envoy takes the chain whose server name is the most specific.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from slipway.reachability.listeners import Listener, Opened
+from slipway.reachability.objects import Route, RouteMatch, VirtualService
+from slipway.reachability.routing import gateways_allow
+from slipway.reachability.virtual_hosts import bound, reach
+from slipway.reachability.visibility import most_specific
+from slipway.reachability.world import World
+
+Leading = tuple[VirtualService, Route]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """What takes connections to some server names; ``routes`` lead on where no HTTP is read: one of them does."""
+
+    names: tuple[str, ...]
+    server: Opened
+    routes: tuple[Leading, ...] = ()
+
+
+def of_tls(world: World, listener: Listener, namespace: str) -> list[Chain]:
+    """Return the chains of the servers that take TLS; one without a route has none."""
+    found: list[Chain] = []
+    for server in listener.tls:
+        if server.passes:
+            found += _passing(world, server, namespace) if server.server.tls == "PASSTHROUGH" else []
+            continue
+        chain = (
+            Chain(names=server.server_names, server=server) if server.is_http else of_plain(world, server, namespace)
+        )
+        if server.is_http or chain.routes:
+            found.append(chain)
+    return found
+
+
+def of_plain(world: World, server: Opened, namespace: str) -> Chain:
+    """Return where a server leads whatever comes: by the first route of the first VirtualService that has one."""
+    found: list[tuple[int, Leading]] = []
+    for item in _about(world, server, namespace):
+        route = next((route for route in item.tcp if _fits(route.matches, server)), None)
+        if route is not None:
+            found.append((reach(world, item, namespace), (item, route)))
+    first = min((rank for rank, _ in found), default=0)
+    routes = tuple(leading for rank, leading in found if rank == first)
+    return Chain(names=server.server_names, server=server, routes=routes)
+
+
+def _about(world: World, server: Opened, namespace: str) -> Iterable[VirtualService]:
+    for item in bound(world, server, namespace):
+        if any(server.meets(host, item.namespace) for host in item.hosts):
+            yield item
+
+
+def _fits(matches: Sequence[RouteMatch], server: Opened) -> bool:
+    return not matches or any(_is_for(match, server) for match in matches)
+
+
+def _is_for(match: RouteMatch, server: Opened) -> bool:
+    """Return whether a match is for a server: at gateways only ports and names of Gateways count."""
+    return match.port in {None, server.server.port} and gateways_allow(match, frozenset({server.name}))
+
+
+def _passing(world: World, server: Opened, namespace: str) -> list[Chain]:
+    """Return the chains of a server that TLS goes through: one per match; a server name is taken once."""
+    taken: dict[str, tuple[int, str]] = {}
+    found: list[Chain] = []
+    for item in _about(world, server, namespace):
+        place = (reach(world, item, namespace), item.key.name)
+        for route in item.tls:
+            for match in route.matches:
+                if not _is_for(match, server):
+                    continue
+                known = [taken[name] for name in match.sni_hosts if name in taken]
+                if any(other[0] < place[0] or other == place for other in known):
+                    continue
+                taken.update(dict.fromkeys(match.sni_hosts, place))
+                found.append(Chain(names=match.sni_hosts, server=server, routes=((item, route),)))
+    return found
+
+
+def choose(chains: Iterable[Chain], name: str) -> list[Chain]:
+    """Return the chain that takes a server name, none if no one does; several where Envoy refuses them all."""
+    known = list(chains)
+    best = most_specific(name, (host for item in known for host in item.names))
+    return [] if best is None else [item for item in known if best in item.names]

@@ -24,6 +24,7 @@ _STATUSES = {
 POD_NETWORK = "10.61.0.0/16"
 SECOND = "2b4cd"  # how the names of second pods end
 _SUCCESS = range(200, 300)
+_BARE = frozenset(item.place for item in fleet.BARE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +160,8 @@ def difference(answer: reachability.Answer, measured: Measured, *, as_declared: 
     reached = measured.end == "app"
     if reached != (answer.outcome is reachability.Outcome.ALLOWED):
         return f"{answer.outcome.value}, but {measured}"
-    if reached and _by_a_gateway(answer):
-        return ""  # which tells the application of the client's certificate, however it goes on from there
+    if reached and (measured.place in _BARE or _by_a_gateway(answer)):
+        return ""  # gateways tell applications of the client's certificate, however it goes on from there
     if reached:
         otherwise = _is_otherwise(answer.transport, measured, as_declared=as_declared)
         return f"over {answer.transport.value}, but {measured}" if otherwise else ""

@@ -67,7 +67,7 @@ class Traffic:
         """Return routes of TLS by server names, some of which cover others."""
         random_ = self._random
         wild = f"*.{item.namespace}.{fleet.DOMAIN}"
-        names = words.some(random_, (item.hostname, wild, f"*.{fleet.DOMAIN}"), 3)
+        names = words.some(random_, (item.hostname, wild), 2)
         routes = [
             {"match": [{"port": fleet.TLS_PORT, "sniHosts": [name]}], "route": [self._destination(None, port=443)]}
             for name in names

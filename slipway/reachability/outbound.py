@@ -40,9 +40,10 @@ from slipway.reachability.routing import (
     present,
     rewritten,
     used,
+    written,
 )
 from slipway.reachability.scopes import Scope, Scopes
-from slipway.reachability.split import Split, answer, joined, possible, unknown
+from slipway.reachability.split import Split, answer, joined, possible, unknown, whichever
 from slipway.reachability.strings import host_covers
 from slipway.reachability.walks import Walk
 from slipway.reachability.world import World
@@ -559,33 +560,35 @@ class Outbound:
         """Return what happens to a connection that no proxy reads as HTTP, to a service of the scope."""
         port = service.port(dialled.port)
         tls = port is not None and port.protocol is Protocol.TLS
-        splits: list[Split] = []
-        for item in scope.virtual_services_of(service.hostname):
+        found = [(item, item.tls if tls else item.tcp) for item in scope.connecting(service.hostname)]
+        routes = [route for _, own in found for route in own]
+        number, callers = dialled.port, self._callers
+        parts: list[tuple[int, Split]] = []
+        left = mask
+        for item, own in found:
             if item.unmodelled:
-                splits.append([(mask, _unread(item))])
-                continue
-            routes = item.tls if tls else item.tcp
-            if not routes:
+                parts.append((mask, [(mask, _unread(item))]))
+                left = 0
                 continue
             chosen = connection_routes(
-                routes, request, port=dialled.port, gateways=_SIDECARS, callers=self._callers, mask=mask
+                own, request, port=number, gateways=_SIDECARS, callers=callers, mask=mask, beside=routes
             )
             split, rest = self._taken_routes(
                 chosen, item, scope, dialled=dialled, request=request, mask=mask, way=Way.TCP_PROXY
             )
-            if rest and tls:
-                # Source: istio 1.29.1 pilot/pkg/networking/core/tls.go, buildSidecarOutboundTLSFilterChainOpts.
-                split += self._unknown_to_scope(dialled, request, rest)
-            elif rest:
-                split += self._to_service(
-                    scope, service, dialled.port, subset="", request=request, way=Way.TCP_PROXY, mask=rest
-                )
-            splits.append(split)
-        if splits:
-            return possible(splits)
-        return self._to_service(
-            scope, service, dialled.port, subset="", request=request, way=Way.TCP_PROXY, mask=mask
-        )
+            parts.append((mask & ~rest, split))
+            left &= rest
+        split = whichever(parts)
+        if tls and left:
+            # Source: istio 1.29.1 pilot/pkg/networking/core/tls.go, buildSidecarOutboundTLSFilterChainOpts.
+            lost = written(routes, number, gateways=_SIDECARS, callers=callers, mask=left, http=False)
+            split += self._unknown_to_scope(dialled, request, lost) if lost else []
+            left &= ~lost
+        if left:
+            split += self._to_service(
+                scope, service, number, subset="", request=request, way=Way.TCP_PROXY, mask=left
+            )
+        return split
 
     def _nameless(self, scope: Scope, dialled: Dialled, request: Request, mask: int) -> Split | None:
         """Return what listeners do that take every address on their port; TLS goes by server name."""

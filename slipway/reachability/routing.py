@@ -45,10 +45,17 @@ def present(service: VirtualService, *, port: int, gateways: frozenset[str], cal
     VirtualService is as good as absent. Source: istio 1.29.1 pilot/pkg/networking/core/route/route.go,
     BuildHTTPRoutesForVirtualService and buildSidecarVirtualHostsForVirtualService.
     """
+    return written(service.http, port, gateways=gateways, callers=callers, mask=mask, http=True)
+
+
+def written(
+    routes: Iterable[Route], port: int, *, gateways: frozenset[str], callers: Callers, mask: int, http: bool
+) -> int:
+    """Return the callers of ``mask`` whose proxies have any of these routes."""
     found = 0
-    for route in service.http:
+    for route in routes:
         for match in route.matches or (None,):
-            found |= _written(match, port, gateways=gateways, callers=callers, mask=mask, http=True)
+            found |= _written(match, port, gateways=gateways, callers=callers, mask=mask, http=http)
     return found
 
 
@@ -72,23 +79,29 @@ def http_routes(
 
 
 def connection_routes(
-    routes: Iterable[Route], request: Request, *, port: int, gateways: frozenset[str], callers: Callers, mask: int
+    routes: Iterable[Route],
+    request: Request,
+    *,
+    port: int,
+    gateways: frozenset[str],
+    callers: Callers,
+    mask: int,
+    beside: Iterable[Route],
 ) -> list[Chosen]:
-    """Return the TLS or TCP routes that callers of ``mask`` take.
+    """Return the TLS or TCP routes that callers of ``mask`` take; ``beside`` are all of the listener, these too.
 
     Server names of TLS are matches of filter chains, of which Envoy takes the most specific one, in whatever order
     they are. Source: istio 1.29.1 pilot/pkg/networking/core/tls.go; envoyproxy/envoy 1.37
     api/envoy/config/listener/v3/listener_components.proto, FilterChainMatch.server_names.
     """
-    routes = tuple(routes)
-    written = [
+    matches = [
         match
-        for route in routes
+        for route in beside
         for match in route.matches
         if gateways_allow(match, gateways) and match.port in {None, port}
     ]
-    best = most_specific(request.sni, (host for match in written for host in match.sni_hosts))
-    for_some = any(best in match.sni_hosts and (match.source_labels or match.source_namespace) for match in written)
+    best = most_specific(request.sni, (host for match in matches for host in match.sni_hosts))
+    for_some = any(best in match.sni_hosts and (match.source_labels or match.source_namespace) for match in matches)
 
     def holds(match: RouteMatch) -> Truth:
         return _connection(match, request, best, for_some=for_some)

@@ -132,6 +132,13 @@ class Scope:
         best = most_specific(host, (name for item in self.virtual_services for name in item.hosts))
         return [] if best is None else [item for item in self.virtual_services if best in item.hosts]
 
+    def connecting(self, host: str) -> list[VirtualService]:
+        """Return the VirtualServices by which connections to ``host`` may go, those of wider hosts too, in no order.
+
+        Source: istio 1.29.1 pilot/pkg/networking/core/tls.go, getConfigsForHost.
+        """
+        return [item for item in self.virtual_services if any(strings.hosts_meet(name, host) for name in item.hosts)]
+
     def routing(self, host: str) -> list[VirtualService]:
         """Return the VirtualServices by which HTTP to ``host`` may go; several when that is a matter of age.
 

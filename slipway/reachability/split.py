@@ -1,5 +1,9 @@
 """Answers for many callers: parts of a mask that do not overlap, each with one answer."""
 
+import functools
+import operator
+from collections.abc import Iterable
+
 from slipway.reachability.answers import Answer, Decider, Hop, Key, Outcome, Seen, Transport
 
 Split = list[tuple[int, Answer]]
@@ -46,6 +50,25 @@ def possible(splits: list[Split]) -> Split:
                     refined.append((both, _either(first, second)))
         found = refined
     return joined(found)
+
+
+def whichever(parts: Iterable[tuple[int, Split]]) -> Split:
+    """Return what holds for all callers of some masks, each with its split, whichever of its own is the real one."""
+    parts = list(parts)
+    everybody = functools.reduce(operator.or_, (mask for mask, _ in parts), 0)
+    cells: list[tuple[int, list[Split]]] = [(everybody, [])]
+    for mask, split in parts:
+        cells = [
+            cell
+            for callers, splits in cells
+            for cell in ((callers & mask, [*splits, split]), (callers & ~mask, splits))
+        ]
+    found: Split = []
+    for callers, splits in cells:
+        if not callers:
+            continue
+        found += possible([[(mask & callers, item) for mask, item in split if mask & callers] for split in splits])
+    return found
 
 
 def _either(first: Answer, second: Answer) -> Answer:

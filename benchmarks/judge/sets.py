@@ -173,9 +173,10 @@ def _to_gate(random_: random.Random, lot: fleet.Lot, server: Mapping[str, Any]) 
     source = fleet.OUTSIDE if words.chance(random_, 0.6) else inside
     number, name, mode = server["port"]["number"], gates.names(random_, server), server.get("tls", {}).get("mode")
     target = next(target for port, _, target in fleet.GATE_PORTS if port == number)
-    encrypted = mode is not None if words.chance(random_, 0.95) else mode is None
-    carried = None
-    read = mode != "PASSTHROUGH" and server["port"]["protocol"] != "TCP"
+    is_bytes, carried = server["port"]["protocol"] == "TCP", None
+    # No application of the fleet takes TLS at the ports that bytes are led to.
+    encrypted = mode is not None if is_bytes or words.chance(random_, 0.95) else mode is None
+    read = mode != "PASSTHROUGH" and not is_bytes
     if read or words.chance(random_, 0.2):
         odd = random_.choice((name.upper(), f"{name}:{number}", "nobody.example.net"))
         carried = _http(random_, name if words.chance(random_, 0.85) else odd)

@@ -306,15 +306,32 @@ def disagreements(
         yield from _differing(case, case.requests, world, getattr(asking, way))
     if not case.planned and not _tells_pods_apart(case.objects):
         # A pod that is called by its address, or by its own Service, may be another one of the same template.
-        others = [item for item in case.requests if not item[0].address and not _calls_itself(item[0])]
+        own = _own_hosts(case.objects)
+        others = [item for item in case.requests if not item[0].address and not _calls_itself(item[0], own)]
         planned = _world(case, [item.place for item in (*LOT.pods, *fleet.ODDS)])
         yield from _differing(case, others, planned, asking.together)
         yield from _differing(case, others, _world(case, [], twice=True), asking.by_second_pods)
 
 
-def _calls_itself(request: sets.Request) -> bool:
+def _calls_itself(request: sets.Request, hosts: Collection[tuple[str, str]]) -> bool:
     namespace, _, name = request.source.partition("/")
-    return request.pod == request.source or request.host.startswith(f"{name}.{namespace}.")
+    if request.pod == request.source or request.host.startswith(f"{name}.{namespace}."):
+        return True
+    return (request.source, request.host) in hosts
+
+
+def _own_hosts(objects: Iterable[Object]) -> set[tuple[str, str]]:
+    """Return the places of applications with the hosts of ServiceEntries and Services that select them."""
+    found: set[tuple[str, str]] = set()
+    for item in objects:
+        metadata, spec = item["metadata"], item.get("spec", {})
+        hosts = spec.get("hosts", ()) if item["kind"] == "ServiceEntry" else ()
+        labels = spec.get("workloadSelector", {}).get("labels", {})
+        if item["kind"] == "Service":
+            hosts = (f"{metadata['name']}.{metadata['namespace']}.{fleet.DOMAIN}",)
+            labels = spec.get("selector") or {}
+        found.update((f"{metadata.get('namespace')}/{labels.get('app')}", host) for host in hosts)
+    return found
 
 
 def _tells_pods_apart(objects: Sequence[Object]) -> bool:

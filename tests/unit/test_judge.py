@@ -48,14 +48,21 @@ def test_random_sets_use_every_field_and_are_readable():
 
 
 def test_half_of_what_is_sent_is_allowed_where_there_is_enough():
-    world = asking.world([*cases.stand_in(), *made(3).objects], cases.MESH)
-    candidates = [
-        (item, reachability.decide(world, asking.question(item))) for item in sets.requests(seeded(3), made(3), 200)
-    ]
-    chosen = court.balanced(candidates, 40)
-    allowed = sum(answer.outcome is reachability.Outcome.ALLOWED for _, answer in chosen)
-    assert len(chosen) == 40
-    assert 12 <= allowed <= 28
+    enough = 0
+    for seed in range(6):
+        world = asking.world([*cases.stand_in(), *made(seed).objects], cases.MESH)
+        requests = sets.requests(seeded(seed), made(seed), 200)
+        candidates = [(item, reachability.decide(world, asking.question(item))) for item in requests]
+        chosen = court.balanced(candidates, 40)
+        assert len(chosen) == 40
+        if 20 <= _allowed(candidates) <= 180:
+            assert _allowed(chosen) == 20
+            enough += 1
+    assert enough > 1
+
+
+def _allowed(found) -> int:
+    return sum(answer.outcome is reachability.Outcome.ALLOWED for _, answer in found)
 
 
 def test_shrinking_leaves_what_is_needed():

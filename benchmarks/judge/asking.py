@@ -24,6 +24,7 @@ _STATUSES = {
 POD_NETWORK = "10.61.0.0/16"
 SECOND = "2b4cd"  # how the names of second pods end
 _SUCCESS = range(200, 300)
+_GATE_PORTS = {target: port for port, _, target in fleet.GATE_PORTS}
 _BARE = frozenset(item.place for item in fleet.BARE)
 
 
@@ -127,6 +128,31 @@ def alone(world_: reachability.World, questions: Sequence[reachability.Question]
         answers = deciding.each(world_, source, [questions[index] for index in indices])
         found.update(zip(indices, answers, strict=True))
     return [found[index] for index in range(len(questions))]
+
+
+def enters(request: sets.Request) -> bool:
+    """Return whether a client outside calls a name by way of a gateway, at a port of the gateway's Service."""
+    at_gate = request.source == fleet.OUTSIDE and request.pod.endswith(f"/{fleet.GATE}")
+    named = request.sni is not None or request.http is not None
+    return at_gate and named and request.port in _GATE_PORTS
+
+
+def from_outside(world_: reachability.World, questions: Sequence[reachability.Question]) -> list[reachability.Answer]:
+    """Return the answers to questions of clients that call a name, and connect to the gateway for it."""
+
+    def meant(item: reachability.Question) -> reachability.Question:
+        gate, source = item.destination, item.source
+        assert isinstance(gate, reachability.WorkloadAddress)  # noqa: S101 - that is what enters a gateway
+        assert isinstance(source, reachability.Plain)  # noqa: S101 - the same
+        name = item.sni if item.sni is not None else (item.host or "")
+        return dataclasses.replace(
+            item,
+            source=reachability.Outside(gateway=f"{gate.namespace}/{gate.name}", address=source.address),
+            destination=reachability.Host(name=name),
+            port=_GATE_PORTS[item.port],
+        )
+
+    return [reachability.decide(world_, meant(item)) for item in questions]
 
 
 def by_second_pods(

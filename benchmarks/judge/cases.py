@@ -298,12 +298,15 @@ def disagreements(
 ) -> Iterator[str]:
     """Return how the analyser contradicts measurements, when all callers ask at once and when each asks alone.
 
-    Where no object names an address, the answers have to be the same before anything runs. ``world`` is that of the
-    case when it was read before; ``ways`` name functions of :mod:`asking`.
+    What clients outside send to a gateway is asked as they mean it, too: a name, by way of the gateway. Where no
+    object names an address, the answers have to be the same before anything runs. ``world`` is that of the case when
+    it was read before; ``ways`` name functions of :mod:`asking`.
     """
     world = world_of(case) if world is None else world
     for way in ways:
         yield from _differing(case, case.requests, world, getattr(asking, way))
+    entering = [item for item in case.requests if asking.enters(item[0])]
+    yield from _differing(case, entering, world, asking.from_outside)
     if not case.planned and not _tells_pods_apart(case.objects):
         # A pod that is called by its address, or by its own Service, may be another one of the same template.
         own = _own_hosts(case.objects)

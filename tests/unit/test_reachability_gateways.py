@@ -1,0 +1,114 @@
+"""Servers of Gateways that meet on one port of a gateway, and what is left of them."""
+
+import pytest
+
+from benchmarks.judge import asking, cases
+from slipway.reachability import chains
+from slipway.reachability.listeners import Listener, listener
+
+GATE = cases.LOT.gate
+SELECTOR = {"istio": GATE.labels["istio"]}
+
+
+def gateway(name, *servers, namespace="judge-0-a", selector=SELECTOR):
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"selector": selector, "servers": list(servers)},
+    }
+
+
+def server(number, protocol, *hosts, tls=None):
+    found = {
+        "port": {"number": number, "name": f"{protocol.lower()}-{hosts[0]}", "protocol": protocol},
+        "hosts": list(hosts),
+    }
+    return {**found, "tls": tls} if tls else found
+
+
+def listening(port, *objects) -> Listener:
+    world = asking.world([*cases.stand_in(), *objects], cases.MESH)
+    workload = next(item for item in world.workloads if (item.namespace, item.name) == (GATE.namespace, GATE.name))
+    return listener(world, workload, port)
+
+
+def names(servers):
+    return [(item.name, *item.hosts) for item in servers]
+
+
+def test_a_server_names_the_port_of_the_service_or_the_proxys_own():
+    objects = [gateway("some", server(80, "HTTP", "a.example"), server(7000, "HTTP", "b.example"))]
+    assert names(listening(18080, *objects).plain) == [("judge-0-a/some", "a.example")]
+    assert names(listening(7000, *objects).plain) == [("judge-0-a/some", "b.example")]
+    assert listening(80, *objects) == Listener()
+    assert (
+        listening(18080, gateway("other", server(80, "HTTP", "a.example"), selector={"istio": "none"})).opened == ()
+    )
+
+
+def test_a_gateway_without_a_selector_is_for_every_gateway_and_hosts_are_written_out():
+    hosts = ("./a.example", "*/b.example", "judge-0-b/*", "c.example")
+    found = listening(18080, gateway("some", server(80, "GRPC", *hosts), selector={}))
+    (only,) = found.plain
+    assert only.hosts == ("judge-0-a/a.example", "b.example", "judge-0-b/*", "c.example")
+    assert only.hosts_for("judge-0-b") == ["b.example", "*", "c.example"]
+    assert only.meets("*.example", "judge-0-b")
+    assert only.meets("a.example", "judge-0-a")
+    assert not only.meets("d.example", "judge-0-a")
+
+
+def test_plaintext_http_shares_a_port_and_of_one_gateway_the_first_server_stays():
+    http, more = server(80, "HTTP", "a.example"), server(80, "HTTP2", "b.example")
+    tcp = server(80, "TCP", "*")
+    found = listening(18080, gateway("some", http, tcp, more))
+    assert names(found.plain) == [("judge-0-a/some", "a.example"), ("judge-0-a/some", "b.example")]
+    assert found.lost is None
+    found = listening(18080, gateway("some", tcp, http))
+    assert [item.server.protocol for item in found.plain] == ["TCP"]
+    assert found.lost is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (server(80, "HTTP", "a.example"), server(80, "TCP", "*")),
+        (
+            server(443, "TLS", "a.example", tls={"mode": "PASSTHROUGH"}),
+            server(443, "TLS", "a.example", tls={"mode": "PASSTHROUGH"}),
+        ),
+        (
+            server(80, "HTTP", "a.example", tls={"httpsRedirect": True}),
+            server(80, "HTTP", "a.example", tls={"httpsRedirect": True}),
+        ),
+    ],
+)
+def test_which_of_two_gateways_stays_is_a_matter_of_age(first, second):
+    port = 18080 if first["port"]["number"] == 80 else 18443
+    apart = listening(port, gateway("first", first), gateway("second", second, namespace="judge-0-b"))
+    assert apart.lost is not None
+    assert apart.lost.name == "second"
+    assert listening(port, gateway("both", first, second)).lost is None
+
+
+def test_plaintext_beside_tls_is_left_open():
+    tls = server(443, "HTTPS", "a.example", tls={"mode": "SIMPLE", "credentialName": "some"})
+    plain = server(443, "HTTP", "b.example")
+    assert listening(18443, gateway("some", tls, plain)).lost is not None
+    found = listening(18443, gateway("some", plain, tls))  # the first is plaintext, so TLS has no place there
+    assert (len(found.plain), len(found.tls), found.lost) == (1, 0, None)
+
+
+def test_the_most_specific_server_name_is_chosen_and_one_of_two_alike_by_nobody():
+    servers = [
+        server(443, "HTTPS", "*.example.com", tls={"mode": "SIMPLE", "credentialName": "some"}),
+        server(443, "HTTPS", "a.example.com", tls={"mode": "ISTIO_MUTUAL"}),
+        server(443, "HTTPS", "*", tls={"mode": "SIMPLE", "credentialName": "some"}),
+    ]
+    world = asking.world([*cases.stand_in(), gateway("some", *servers)], cases.MESH)
+    workload = next(item for item in world.workloads if (item.namespace, item.name) == (GATE.namespace, GATE.name))
+    known = chains.of_tls(world, listener(world, workload, 18443), GATE.namespace)
+    assert [item.server.server.tls for item in chains.choose(known, "a.example.com")] == ["ISTIO_MUTUAL"]
+    assert [item.names for item in chains.choose(known, "b.example.com")] == [("*.example.com",)]
+    assert [item.names for item in chains.choose(known, "")] == [("*",)]
+    assert len(chains.choose([*known, *known], "b.example.com")) == 2

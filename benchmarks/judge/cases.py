@@ -22,6 +22,7 @@ LOT = fleet.Lot(number=0)
 # What the lab's mesh has in its configuration, as far as it decides.
 MESH: Mapping[str, Any] = {"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}
 LATER = "laterField"
+_OF_PODS = frozenset({"NetworkPolicy", "Pod", "EndpointSlice"})  # kinds that are no matter of machines
 _ADDRESS = re.compile(r"\d+(?:\.\d+){3}")
 _BLOCK = re.compile(r"\d+(?:\.\d+){3}(?:/\d+)?")
 _PODS = ipaddress.ip_network(asking.POD_NETWORK)
@@ -64,12 +65,14 @@ def addresses() -> dict[str, str]:
     return found | dict.fromkeys(hosted, instance.NODE_ADDRESS)
 
 
-def stand_in(*, odd: bool = False, planned: Collection[str] = (), twice: bool = False) -> list[Object]:
+def stand_in(
+    *, odd: bool = False, planned: Collection[str] = (), twice: bool = False, machines: bool = False
+) -> list[Object]:
     """Return the fleet of lot 0 as a cluster would tell of it, with ``odd`` the pods that are unlike its own.
 
     Those at the places ``planned`` are shown as what they are made of, before anything runs. The lot's own pods are
     shown as one of a Deployment, one of a StatefulSet, one whose address an old kubelet tells, and one beside a pod
-    that has ended; with ``twice`` each of them as the two of a Deployment.
+    that has ended; with ``twice`` each of them as the two of a Deployment, with ``machines`` as a machine.
     """
     known, found = addresses(), list[Object]()
     further = fleet.ODDS if odd else ()
@@ -87,6 +90,7 @@ def stand_in(*, odd: bool = False, planned: Collection[str] = (), twice: bool = 
             status = {"podIP": known[place], "podIPs": [{"ip": known[place]}]}
             pod = {**item, "spec": {**item["spec"], "containers": containers}, "status": status}
             told_as = _twice if twice else _TOLD_AS.get(metadata["name"], lambda pod: [pod])
+            told_as = _machine if machines else told_as
             found += told_as(pod) if place in own else [pod]
         elif item["kind"] == "Service":
             found.append({**item, "spec": {**item["spec"], "clusterIP": f"10.62.250.{number}"}})
@@ -119,6 +123,23 @@ def _twice(pod: Object) -> list[Object]:
     ]
 
 
+def _machine(pod: Object) -> list[Object]:
+    metadata = pod["metadata"]
+    spec = {
+        "address": pod["status"]["podIP"],
+        "labels": metadata["labels"],
+        "serviceAccount": pod["spec"]["serviceAccountName"],
+    }
+    return [
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "WorkloadEntry",
+            "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
+            "spec": spec,
+        }
+    ]
+
+
 def _with_one_address(pod: Object) -> list[Object]:
     return [{**pod, "status": {"podIP": pod["status"]["podIP"]}}]
 
@@ -138,6 +159,36 @@ _STRANGERS: Sequence[Object] = [
     }
     for group in ("a", "z")
     for kind in ("NetworkPolicy", "AuthorizationPolicy")
+] + [
+    # A gateway that no Gateway selects, and a Service that has the gateway's labels in another namespace.
+    {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "another-gate",
+            "namespace": LOT.gate.namespace,
+            "labels": {"app": "another-gate"},
+            "annotations": LOT.gate.annotations,
+        },
+        "spec": {"containers": [{"name": "istio-proxy", "image": "proxyv2"}]},
+        "status": {"podIP": "10.61.0.249", "podIPs": [{"ip": "10.61.0.249"}]},
+    },
+    *(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "another-gate", "namespace": namespace},
+            "spec": {
+                "selector": labels,
+                "clusterIP": address,
+                "ports": [{"name": "http", "port": 80, "targetPort": 9999}],
+            },
+        }
+        for namespace, labels, address in (
+            (LOT.gate.namespace, {"app": "another-gate"}, "10.62.251.1"),
+            (fleet.PLAIN, LOT.gate.labels, "10.62.251.2"),
+        )
+    ),
 ]
 
 
@@ -288,8 +339,10 @@ def world_of(case: Case) -> reachability.World:
     return _world(case, [item.place for item in fleet.ODDS] if case.planned else [])
 
 
-def _world(case: Case, planned: Collection[str], *, twice: bool = False) -> reachability.World:
-    fixed = json.dumps(stand_in(odd=case.odd, planned=planned, twice=twice))
+def _world(
+    case: Case, planned: Collection[str], *, twice: bool = False, machines: bool = False
+) -> reachability.World:
+    fixed = json.dumps(stand_in(odd=case.odd, planned=planned, twice=twice, machines=machines))
     return asking.world([*json.loads(fixed), *case.objects], json.loads(json.dumps(case.mesh)))
 
 
@@ -314,6 +367,20 @@ def disagreements(
         planned = _world(case, [item.place for item in (*LOT.pods, *fleet.ODDS)])
         yield from _differing(case, others, planned, asking.together)
         yield from _differing(case, others, _world(case, [], twice=True), asking.by_second_pods)
+    if not any(map(_of_pods, case.objects)):
+        rows = [item for item in case.requests if _for_machines(item[0])]
+        yield from _differing(case, rows, _world(case, [], machines=True), asking.together)
+
+
+def _of_pods(item: Object) -> bool:
+    """Return whether an object is no matter of machines, which have no names of ports of their own."""
+    ports = item["spec"].get("ports") or () if item["kind"] == "Service" else ()
+    return item["kind"] in _OF_PODS or any(isinstance(port.get("targetPort"), str) for port in ports)
+
+
+def _for_machines(request: sets.Request) -> bool:
+    """Return whether a request comes out alike where the lot's pods are machines: nodes lead to pods only."""
+    return request.source not in {fleet.OUTSIDE, fleet.BARE[0].place} or bool(request.pod)
 
 
 def _calls_itself(request: sets.Request, hosts: Collection[tuple[str, str]]) -> bool:

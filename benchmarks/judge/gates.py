@@ -24,7 +24,15 @@ class Gates:
         self._security = security
 
     def make(self) -> list[Object]:
-        """Return one or two Gateways, VirtualServices for them, and most times a policy for the gateway."""
+        """Return one or two Gateways, VirtualServices for them, and most times a policy for the gateway.
+
+        No two servers or routes have one server name, or Envoy would refuse the listener.
+        """
+        while overlapping(found := self._some()):
+            pass
+        return found
+
+    def _some(self) -> list[Object]:
         random_ = self._random
         found: list[Object] = []
         for index in range(random_.choice((1, 1, 1, 2))):
@@ -189,6 +197,19 @@ def _kind(server: Mapping[str, Any]) -> str:
     if mode == "PASSTHROUGH":
         return "passing"
     return "tcp" if protocol in {"TLS", "TCP"} else "http"
+
+
+def overlapping(objects: Sequence[Object]) -> bool:
+    """Return whether two servers that take TLS off, or one and a route of TLS, may have a server name in common."""
+    taken = [
+        {host.rpartition("/")[2] for host in server["hosts"]}
+        for server in servers(objects)
+        if server.get("tls", {}).get("mode", "PASSTHROUGH") != "PASSTHROUGH"
+    ]
+    routes = [route for item in objects if item["kind"] == "VirtualService" for route in item["spec"].get("tls", ())]
+    passing = {name for route in routes for match in route["match"] for name in match["sniHosts"]}
+    every = [name for names_ in (*taken, passing) for name in names_]
+    return len(every) != len(set(every))
 
 
 def servers(objects: Sequence[Object]) -> list[Mapping[str, Any]]:

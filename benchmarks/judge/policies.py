@@ -135,7 +135,7 @@ class Policies:
         random_ = self._random
         key = random_.choice(_CONDITIONS)
         found: dict[str, Any] = {"key": key}
-        name = "values" if words.chance(random_, 0.7) else "notValues"
+        name = "values" if words.chance(random_, 0.5) else "notValues"
         found[name] = self._condition_values(key)
         if words.chance(random_, 0.1):
             found["values" if name == "notValues" else "notValues"] = self._condition_values(key)

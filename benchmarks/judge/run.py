@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the judge; 1 when the analyser and the mesh disagree."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks judge", description=__doc__)
     parser.add_argument("--sets", type=int, default=300)
-    parser.add_argument("--requests", type=int, default=67, help="per set")
+    parser.add_argument("--requests", type=int, default=70, help="per set")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lots", type=int, default=6, help="sets that are applied at once")
     labs.options(parser, instance=INSTANCE)

@@ -83,10 +83,11 @@ def make(random_: random.Random, number: int, lot: fleet.Lot, addresses: Mapping
                 found.append(made)
     if words.chance(random_, 0.25):
         found.append(roads.entry("entry", random_.choice(lot.namespaces), number % 200 + 10))
-    if words.chance(random_, 0.3):
+    if words.chance(random_, 0.25):
         found += gates.Gates(random_, lot, security).make()
     if words.chance(random_, 0.12):
-        host, port = random_.choice((*_entered(found), (random_.choice(lot.everyone).hostname, 80)))
+        # Not the shared applications: several lots' routes for one host are a matter of their age.
+        host, port = random_.choice((*_entered(found), (random_.choice(lot.applications).hostname, 80)))
         found += gates.Gates(random_, lot, security).egress("out", host, port)
     rewriting = [
         route for item in found if item["kind"] == "VirtualService" for route in item["spec"].get("http", ())
@@ -122,7 +123,7 @@ def requests(random_: random.Random, policy_set: PolicySet, count: int) -> list[
 def _request(random_: random.Random, policy_set: PolicySet) -> Request:
     lot = policy_set.lot
     opened = gates.servers(policy_set.objects)
-    if opened and words.chance(random_, 0.45):
+    if opened and words.chance(random_, 0.4):
         return _to_gate(random_, lot, random_.choice(opened))
     source = random_.choice((*lot.applications, *lot.applications, *lot.applications, fleet.BARE[0], fleet.BARE[0]))
     target = random_.choice(

@@ -86,8 +86,19 @@ def _passing(world: World, server: Opened, namespace: str) -> list[Chain]:
     return found
 
 
-def choose(chains: Iterable[Chain], name: str) -> list[Chain]:
-    """Return the chain that takes a server name, none if no one does; several where Envoy refuses them all."""
+def repeated(chains: Iterable[Chain]) -> str:
+    """Return a server name that two chains have, empty for none: Envoy refuses the whole listener then."""
+    seen: set[str] = set()
+    for item in chains:
+        for name in item.names:
+            if name in seen:
+                return name
+        seen.update(item.names)
+    return ""
+
+
+def choose(chains: Iterable[Chain], name: str) -> Chain | None:
+    """Return the chain that takes a server name."""
     known = list(chains)
     best = most_specific(name, (host for item in known for host in item.names))
-    return [] if best is None else [item for item in known if best in item.names]
+    return next((item for item in known if best in item.names), None)

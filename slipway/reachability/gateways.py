@@ -91,7 +91,7 @@ class Gateways:
         found, known = self._listening(index, port)
         if wire is Wire.PLAINTEXT or not found.tls:
             return bool(found.plain)
-        return bool(chains.choose(known, request.outer_sni))
+        return chains.choose(known, request.outer_sni) is not None
 
     def passes(self, index: int, port: int, host: str) -> bool:
         """Return whether the gateway passes mutual TLS on to a service of this name.
@@ -123,13 +123,13 @@ class Gateways:
         if not known and not automatic:
             reason = f"no VirtualService leads on from port {at.port}, so that the gateway does not listen there"
             return at.refused(reason, key, seen=unreachable(at.way, Seen.REFUSED))
-        chosen = chains.choose(known, name)
-        if not chosen:
-            return at.refused(f"no server on port {at.port} takes {at.wire.value} for {name or 'no name'}", key)
-        if len(chosen) > 1:
-            reason = f"two servers or routes on port {at.port} are for {name}, and Envoy refuses both"
+        if twice := chains.repeated(known):
+            reason = f"two servers or routes on port {at.port} are for {twice}: Envoy refuses the whole listener"
             return [(at.mask, unknown(at.hop, reason, key=key))]
-        return self._chain(at, chosen[0])
+        chosen = chains.choose(known, name)
+        if chosen is None:
+            return at.refused(f"no server on port {at.port} takes {at.wire.value} for {name or 'no name'}", key)
+        return self._chain(at, chosen)
 
     def _chain(self, at: _Arrival, chain: chains.Chain) -> Split:
         server, key = chain.server.server, chain.server.gateway.key

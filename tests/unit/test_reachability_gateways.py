@@ -3,6 +3,7 @@
 import pytest
 
 from benchmarks.judge import asking, cases
+from slipway import reachability
 from slipway.reachability import chains
 from slipway.reachability.listeners import Listener, listener
 
@@ -99,7 +100,7 @@ def test_plaintext_beside_tls_is_left_open():
     assert (len(found.plain), len(found.tls), found.lost) == (1, 0, None)
 
 
-def test_the_most_specific_server_name_is_chosen_and_one_of_two_alike_by_nobody():
+def test_the_most_specific_server_name_is_chosen_and_one_that_comes_twice_is_told():
     servers = [
         server(443, "HTTPS", "*.example.com", tls={"mode": "SIMPLE", "credentialName": "some"}),
         server(443, "HTTPS", "a.example.com", tls={"mode": "ISTIO_MUTUAL"}),
@@ -108,7 +109,39 @@ def test_the_most_specific_server_name_is_chosen_and_one_of_two_alike_by_nobody(
     world = asking.world([*cases.stand_in(), gateway("some", *servers)], cases.MESH)
     workload = next(item for item in world.workloads if (item.namespace, item.name) == (GATE.namespace, GATE.name))
     known = chains.of_tls(world, listener(world, workload, 18443), GATE.namespace)
-    assert [item.server.server.tls for item in chains.choose(known, "a.example.com")] == ["ISTIO_MUTUAL"]
-    assert [item.names for item in chains.choose(known, "b.example.com")] == [("*.example.com",)]
-    assert [item.names for item in chains.choose(known, "")] == [("*",)]
-    assert len(chains.choose([*known, *known], "b.example.com")) == 2
+    assert chains.choose(known, "a.example.com").server.server.tls == "ISTIO_MUTUAL"
+    assert chains.choose(known, "b.example.com").names == ("*.example.com",)
+    assert chains.choose(known, "").names == ("*",)
+    assert chains.choose(known[:2], "example.org") is None
+    assert chains.repeated(known) == ""
+    assert chains.repeated([*known, known[1]]) == "a.example.com"
+
+
+def test_of_two_gateways_with_routes_for_one_host_the_older_one_comes_first():
+    def routes(name, bound, route) -> dict:
+        spec = {
+            "hosts": ["a.example"],
+            "gateways": [bound],
+            "http": [{"match": [{"uri": {"prefix": "/api"}}], **route}],
+        }
+        metadata = {"name": name, "namespace": "judge-0-a"}
+        return {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": metadata, "spec": spec}
+
+    leading = {"route": [{"destination": {"host": "web.judge-0-a.svc.cluster.local", "port": {"number": 80}}}]}
+    first, second = (gateway(name, server(80, "HTTP", "a.example")) for name in ("first", "second"))
+    there = [routes("leading", "first", leading)]
+    answering = {"directResponse": {"status": 503}}
+    assert outcome(first, *there, routes("answering", "first", {**answering, "name": "x"})) == "unknown"
+    assert outcome(first, second, *there, routes("answering", "second", answering)) == "unknown"
+    assert outcome(first, second, *there, routes("answering", "second", leading)) == "allowed"
+
+
+def outcome(*objects) -> str:
+    world = asking.world([*cases.stand_in(), *objects], cases.MESH)
+    question = reachability.Question(
+        source=reachability.Outside(gateway=GATE.place),
+        destination=reachability.Host(name="a.example"),
+        port=80,
+        path="/api",
+    )
+    return reachability.decide(world, question).outcome.value

@@ -4,6 +4,8 @@ Source: istio 1.29.1 pilot/pkg/networking/core/gateway.go (buildGatewayNetworkFi
 buildGatewayNetworkFiltersFromTLSRoutes, l4SingleMatch); Envoy takes the chain whose server name is the most specific.
 """
 
+import collections
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -19,11 +21,15 @@ Leading = tuple[VirtualService, Route]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """What takes connections to some server names; ``routes`` lead on where no HTTP is read: one of them does."""
+    """What takes connections to some server names; ``routes`` lead on where no HTTP is read: one of them does.
+
+    ``open`` tells that it may be left out, for an older VirtualService that has one of its names.
+    """
 
     names: tuple[str, ...]
     server: Opened
     routes: tuple[Leading, ...] = ()
+    open: bool = False
 
 
 def of_tls(world: World, listener: Listener, namespace: str) -> list[Chain]:
@@ -31,7 +37,8 @@ def of_tls(world: World, listener: Listener, namespace: str) -> list[Chain]:
     found: list[Chain] = []
     for server in listener.tls:
         if server.passes:
-            found += _passing(world, server, namespace) if server.server.tls == "PASSTHROUGH" else []
+            passing = _passing(world, server, namespace) if server.server.tls == "PASSTHROUGH" else []
+            found = [_beside(item, passing) for item in found] + [_beside(item, found) for item in passing]
             continue
         chain = (
             Chain(names=server.server_names, server=server) if server.is_http else of_plain(world, server, namespace)
@@ -39,6 +46,12 @@ def of_tls(world: World, listener: Listener, namespace: str) -> list[Chain]:
         if server.is_http or chain.routes:
             found.append(chain)
     return found
+
+
+def _beside(chain: Chain, others: Iterable[Chain]) -> Chain:
+    """Return a chain of routes of TLS, open where another server has one with the same name."""
+    rivals = (item for item in others if item.server.passes and not set(item.names).isdisjoint(chain.names))
+    return dataclasses.replace(chain, open=True) if chain.server.passes and any(rivals) else chain
 
 
 def of_plain(world: World, server: Opened, namespace: str) -> Chain:
@@ -69,32 +82,36 @@ def _is_for(match: RouteMatch, server: Opened) -> bool:
 
 
 def _passing(world: World, server: Opened, namespace: str) -> list[Chain]:
-    """Return the chains of a server that TLS goes through: one per match; a server name is taken once."""
-    taken: dict[str, tuple[int, str]] = {}
-    found: list[Chain] = []
+    """Return the chains of a server that TLS goes through: one per match.
+
+    A match is left out that has a server name of one before; of two VirtualServices the older one comes first.
+    """
+    found: list[tuple[int, VirtualService, Chain]] = []
     for item in _about(world, server, namespace):
-        place = (reach(world, item, namespace), item.key.name)
+        rank = reach(world, item, namespace)
         for route in item.tls:
             for match in route.matches:
-                if not _is_for(match, server):
+                rivals = [one for one in found if not set(one[2].names).isdisjoint(match.sni_hosts)]
+                if not _is_for(match, server) or any(other < rank or owner is item for other, owner, _ in rivals):
                     continue
-                known = [taken[name] for name in match.sni_hosts if name in taken]
-                if any(other[0] < place[0] or other == place for other in known):
-                    continue
-                taken.update(dict.fromkeys(match.sni_hosts, place))
-                found.append(Chain(names=match.sni_hosts, server=server, routes=((item, route),)))
-    return found
+                found = [
+                    (*one[:2], dataclasses.replace(one[2], open=True)) if one in rivals else one for one in found
+                ]
+                chain = Chain(names=match.sni_hosts, server=server, routes=((item, route),), open=bool(rivals))
+                found.append((rank, item, chain))
+    return [chain for _, _, chain in found]
 
 
 def repeated(chains: Iterable[Chain]) -> str:
-    """Return a server name that two chains have, empty for none: Envoy refuses the whole listener then."""
-    seen: set[str] = set()
-    for item in chains:
-        for name in item.names:
-            if name in seen:
-                return name
-        seen.update(item.names)
-    return ""
+    """Return a server name that two chains have, empty for none: Envoy refuses the whole listener then.
+
+    Istiod sees to it that chains of routes of TLS have none in common.
+    """
+    known = list(chains)
+    taken = [set(item.names) for item in known if not item.server.passes]
+    taken.append({name for item in known if item.server.passes for name in item.names})
+    counts = collections.Counter(name for names in taken for name in names)
+    return min((name for name, count in counts.items() if count > 1), default="")
 
 
 def choose(chains: Iterable[Chain], name: str) -> Chain | None:

@@ -129,6 +129,9 @@ class Gateways:
         chosen = chains.choose(known, name)
         if chosen is None:
             return at.refused(f"no server on port {at.port} takes {at.wire.value} for {name or 'no name'}", key)
+        if chosen.open:
+            reason = f"which routes are for {', '.join(chosen.names)} on port {at.port} is a matter of their age"
+            return [(at.mask, unknown(at.hop, reason, key=key))]
         return self._chain(at, chosen)
 
     def _chain(self, at: _Arrival, chain: chains.Chain) -> Split:

@@ -145,3 +145,38 @@ def outcome(*objects) -> str:
         path="/api",
     )
     return reachability.decide(world, question).outcome.value
+
+
+def test_routes_of_tls_with_one_server_name_leave_it_to_their_age():
+    def routes(name, *names, namespace="judge-0-a", export_to=("*",)) -> dict:
+        destination = {"host": "web.judge-0-a.svc.cluster.local", "port": {"number": 443}}
+        spec = {
+            "hosts": ["*"],
+            "gateways": ["judge-0-a/some"],
+            "exportTo": list(export_to),
+            "tls": [{"match": [{"sniHosts": list(names)}], "route": [{"destination": destination}]}],
+        }
+        metadata = {"name": name, "namespace": namespace}
+        return {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": metadata,
+            "spec": spec,
+        }
+
+    def known(*objects, hosts=("*",)) -> dict:
+        servers = [server(443, "TLS", host, tls={"mode": "PASSTHROUGH"}) for host in hosts]
+        world = asking.world([*cases.stand_in(), gateway("some", *servers), *objects], cases.MESH)
+        workload = next(
+            item for item in world.workloads if (item.namespace, item.name) == (GATE.namespace, GATE.name)
+        )
+        found = chains.of_tls(world, listener(world, workload, 18443), GATE.namespace)
+        assert chains.repeated(found) == ""
+        return {item.names: item.open for item in found}
+
+    first, second = routes("first", "a.example", "b.example"), routes("second", "b.example", "c.example")
+    assert known(first, routes("second", "c.example")) == {("a.example", "b.example"): False, ("c.example",): False}
+    assert known(first, second) == {("a.example", "b.example"): True, ("b.example", "c.example"): True}
+    hidden = routes("hidden", "b.example", export_to=["."])
+    assert known(first, hidden) == {("b.example",): False}
+    assert set(known(routes("both", "b.example"), hosts=("*.example", "b.example")).values()) == {True}

@@ -77,7 +77,7 @@ def stand_in(
     known, found = addresses(), list[Object]()
     further = fleet.ODDS if odd else ()
     own = {item.place for item in LOT.applications}
-    bare = {item.place for item in (*LOT.everyone, *further) if not (item.sidecar or item.gateway)}
+    bare = {item.place for item in (*LOT.everyone, *further) if not item.proxied}
     for number, item in enumerate(fleet.objects([LOT], revision="revision", further=further)):
         metadata = item["metadata"]
         place = f"{metadata.get('namespace', '')}/{metadata['name']}"
@@ -89,8 +89,8 @@ def stand_in(
                 containers = [*containers, {"name": "istio-proxy", "image": "proxyv2"}]
             status = {"podIP": known[place], "podIPs": [{"ip": known[place]}]}
             pod = {**item, "spec": {**item["spec"], "containers": containers}, "status": status}
-            told_as = _twice if twice else _TOLD_AS.get(metadata["name"], lambda pod: [pod])
-            told_as = _machine if machines else told_as
+            usual = _TOLD_AS.get(metadata["name"], lambda pod: [pod])
+            told_as = _machine if machines else _twice if twice else usual
             found += told_as(pod) if place in own else [pod]
         elif item["kind"] == "Service":
             found.append({**item, "spec": {**item["spec"], "clusterIP": f"10.62.250.{number}"}})

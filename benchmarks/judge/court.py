@@ -76,7 +76,7 @@ class Court:
         self.mesh = mesh
         self.people = people
         self.lots = tuple(lots)
-        self._meshed = [item for item in (*fleet.applications(lots), *further) if item.sidecar or item.gateway]
+        self._meshed = [item for item in (*fleet.applications(lots), *further) if item.proxied]
         places = {item.place for item in (*fleet.applications(lots), *further)}
         ours = {*fleet.namespaces(lots), *(item.namespace for item in further)} - {_ROOT}
         live = mesh.live()

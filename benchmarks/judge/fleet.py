@@ -76,6 +76,11 @@ class Application:
         return f"{self.namespace}/{self.name}"
 
     @property
+    def proxied(self) -> bool:
+        """Whether there is a proxy: before the application, or alone."""
+        return self.sidecar or self.gateway
+
+    @property
     def hostname(self) -> str:
         """The full name of its Service."""
         return f"{self.name}.{self.namespace}.{DOMAIN}"
@@ -248,7 +253,7 @@ def pod(item: Application, revision: str = "") -> dict[str, Any]:
     Connections of a changed listener end after a second, so that a round meets none of the round before.
     """
     annotations = dict(item.annotations)
-    if item.sidecar or item.gateway:
+    if item.proxied:
         annotations |= {
             "sidecar.istio.io/proxyCPU": "5m",
             "sidecar.istio.io/proxyMemory": "32Mi",

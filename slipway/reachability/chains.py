@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from slipway.reachability.listeners import Listener, Opened
 from slipway.reachability.objects import Route, RouteMatch, VirtualService
 from slipway.reachability.routing import gateways_allow
-from slipway.reachability.virtual_hosts import bound, reach
+from slipway.reachability.virtual_hosts import bound
 from slipway.reachability.visibility import most_specific
 from slipway.reachability.world import World
 
@@ -35,23 +35,19 @@ class Chain:
 def of_tls(world: World, listener: Listener, namespace: str) -> list[Chain]:
     """Return the chains of the servers that take TLS; one without a route has none."""
     found: list[Chain] = []
-    for server in listener.tls:
-        if server.passes:
-            passing = _passing(world, server, namespace) if server.server.tls == "PASSTHROUGH" else []
-            found = [_beside(item, passing) for item in found] + [_beside(item, found) for item in passing]
-            continue
-        chain = (
-            Chain(names=server.server_names, server=server) if server.is_http else of_plain(world, server, namespace)
-        )
-        if server.is_http or chain.routes:
+    passing: list[Chain] = []
+    for item in listener.tls:
+        server = item.server
+        if server.tls == "PASSTHROUGH":
+            passing += _passing(world, item, namespace)
+        elif server.is_http:
+            found.append(Chain(names=item.server_names, server=item))
+        elif not server.passes and (chain := of_plain(world, item, namespace)).routes:
             found.append(chain)
-    return found
-
-
-def _beside(chain: Chain, others: Iterable[Chain]) -> Chain:
-    """Return a chain of routes of TLS, open where another server has one with the same name."""
-    rivals = (item for item in others if item.server.passes and not set(item.names).isdisjoint(chain.names))
-    return dataclasses.replace(chain, open=True) if chain.server.passes and any(rivals) else chain
+    counts = collections.Counter(name for chain in passing for name in set(chain.names))
+    return found + [
+        dataclasses.replace(chain, open=any(counts[name] > 1 for name in chain.names)) for chain in passing
+    ]
 
 
 def of_plain(world: World, server: Opened, namespace: str) -> Chain:
@@ -60,7 +56,7 @@ def of_plain(world: World, server: Opened, namespace: str) -> Chain:
     for item in _about(world, server, namespace):
         route = next((route for route in item.tcp if _fits(route.matches, server)), None)
         if route is not None:
-            found.append((reach(world, item, namespace), (item, route)))
+            found.append((world.reach(item, namespace), (item, route)))
     first = min((rank for rank, _ in found), default=0)
     routes = tuple(leading for rank, leading in found if rank == first)
     return Chain(names=server.server_names, server=server, routes=routes)
@@ -78,28 +74,25 @@ def _fits(matches: Sequence[RouteMatch], server: Opened) -> bool:
 
 def _is_for(match: RouteMatch, server: Opened) -> bool:
     """Return whether a match is for a server: at gateways only ports and names of Gateways count."""
-    return match.port in {None, server.server.port} and gateways_allow(match, frozenset({server.name}))
+    return match.port in {None, server.server.port} and gateways_allow(match, frozenset({server.gateway.name}))
 
 
 def _passing(world: World, server: Opened, namespace: str) -> list[Chain]:
     """Return the chains of a server that TLS goes through: one per match.
 
-    A match is left out that has a server name of one before; of two VirtualServices the older one comes first.
+    Left out is a match with a server name of one surely before: of its VirtualService, or of one that fewer see.
     """
-    found: list[tuple[int, VirtualService, Chain]] = []
+    found: list[Chain] = []
     for item in _about(world, server, namespace):
-        rank = reach(world, item, namespace)
+        before = [(chain, chain.routes[0][0]) for chain in found]
+        first = [chain for chain, owner in before if world.reach(owner, namespace) < world.reach(item, namespace)]
+        taken = {name for chain in first for name in chain.names}
         for route in item.tls:
             for match in route.matches:
-                rivals = [one for one in found if not set(one[2].names).isdisjoint(match.sni_hosts)]
-                if not _is_for(match, server) or any(other < rank or owner is item for other, owner, _ in rivals):
-                    continue
-                found = [
-                    (*one[:2], dataclasses.replace(one[2], open=True)) if one in rivals else one for one in found
-                ]
-                chain = Chain(names=match.sni_hosts, server=server, routes=((item, route),), open=bool(rivals))
-                found.append((rank, item, chain))
-    return [chain for _, _, chain in found]
+                if _is_for(match, server) and taken.isdisjoint(match.sni_hosts):
+                    taken.update(match.sni_hosts)
+                    found.append(Chain(names=match.sni_hosts, server=server, routes=((item, route),)))
+    return found
 
 
 def repeated(chains: Iterable[Chain]) -> str:
@@ -108,8 +101,8 @@ def repeated(chains: Iterable[Chain]) -> str:
     Istiod sees to it that chains of routes of TLS have none in common.
     """
     known = list(chains)
-    taken = [set(item.names) for item in known if not item.server.passes]
-    taken.append({name for item in known if item.server.passes for name in item.names})
+    taken = [set(item.names) for item in known if not item.server.server.passes]
+    taken.append({name for item in known if item.server.server.passes for name in item.names})
     counts = collections.Counter(name for names in taken for name in names)
     return min((name for name, count in counts.items() if count > 1), default="")
 

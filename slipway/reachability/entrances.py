@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from slipway.reachability import classes
-from slipway.reachability.objects import PLAIN_HTTP, Gateway, Server, Service, ServicePort, VirtualService
+from slipway.reachability.objects import Gateway, Server, Service, ServicePort, VirtualService
 from slipway.reachability.questions import Host, Outside, Question
 from slipway.reachability.registry import Registry
 from slipway.reachability.world import World
@@ -37,15 +37,14 @@ def _hosts(world: World, gateway: Gateway, server: Server) -> Iterable[str]:
 
 def bound(world: World, gateway: Gateway) -> list[VirtualService]:
     """Return the VirtualServices of a Gateway."""
-    name = f"{gateway.namespace}/{gateway.key.name}"
-    return [item for item in world.virtual_services if name in item.gateways]
+    return [item for item in world.virtual_services if gateway.name in item.gateways]
 
 
 def compared(
     world: World, gateway: Gateway, server: Server, host: str, behind: Mapping[str, classes.Patterns]
 ) -> classes.Patterns | None:
     """Return what routes at a Gateway, and services behind them, compare; None where nobody reads HTTP."""
-    if server.protocol not in PLAIN_HTTP and not (server.protocol == "HTTPS" and server.tls != "PASSTHROUGH"):
+    if not server.is_http:
         return None
     routes = [item for item in bound(world, gateway) if host in item.hosts or _wild(item.hosts, host)]
     found = classes.of_routes(routes)

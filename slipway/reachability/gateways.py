@@ -14,7 +14,7 @@ from slipway.reachability.callers import Caller, Callers
 from slipway.reachability.clusters import Client, Clusters
 from slipway.reachability.inbound import Inbound, Way, Wire, closed, told, unreachable, unreadable
 from slipway.reachability.listeners import Listener, Opened, listener
-from slipway.reachability.objects import Route, Service, VirtualService
+from slipway.reachability.objects import Route, Service, ServicePort, VirtualService
 from slipway.reachability.questions import Application
 from slipway.reachability.registry import Registry
 from slipway.reachability.request import Http, Request
@@ -27,7 +27,7 @@ from slipway.reachability.routing import (
     used,
 )
 from slipway.reachability.split import Split, answer, joined, possible, unknown, with_reason
-from slipway.reachability.strings import host_covers
+from slipway.reachability.strings import host_covers, without_port
 from slipway.reachability.visibility import exported, most_specific
 from slipway.reachability.world import World
 
@@ -52,6 +52,21 @@ class _Arrival:
         found = closed(self.way) if seen is None else seen
         return [(self.mask, answer(Outcome.DENIED, self.hop, reason, seen=found, key=key))]
 
+    def unheard(self, key: Key) -> Split:
+        """Return a refusal for all callers, since nobody listens."""
+        reason = f"no VirtualService leads on from port {self.port}, so that the gateway does not listen there"
+        return self.refused(reason, key, seen=unreachable(self.way, Seen.REFUSED))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Listening:
+    """A port of a gateway: ``known`` are TLS chains, ``plain`` the one of bytes, ``twice`` a name that two have."""
+
+    servers: Listener
+    known: list[chains.Chain]
+    plain: chains.Chain | None
+    twice: str
+
 
 class Gateways:
     """Decides at the gateways of one world."""
@@ -61,7 +76,7 @@ class Gateways:
         self._registry = known
         self._clusters = clusters
         self._behind: dict[int, Inbound] = {}
-        self._known: dict[tuple[int, int], tuple[Listener, list[chains.Chain]]] = {}
+        self._known: dict[tuple[int, int], _Listening] = {}
         self._hosts: dict[tuple[int, int, int], Mapping[str, virtual_hosts.VirtualHost]] = {}
 
     def arrive(
@@ -74,7 +89,8 @@ class Gateways:
         at = _Arrival(
             inbound=inbound, index=index, port=port, hop=hop, wire=wire, way=way, request=request, mask=mask
         )
-        found, _ = self._listening(index, port)
+        listening = self._listening(index, port)
+        found = listening.servers
         if not found.opened:
             return at.refused(f"no Gateway opens port {port} at {key}", key, seen=unreachable(way, Seen.REFUSED))
         if found.odd is not None:
@@ -82,16 +98,16 @@ class Gateways:
         if found.lost is not None:
             reason = f"a server of {found.lost} has no place beside others on port {port} of {key}, or they beside it"
             return [(mask, unknown(hop, reason, key=found.lost))]
-        if found.plain and found.plain[0].is_http:
-            return self._http(at, found.plain)
-        return self._connection(at, found.plain[0]) if found.plain else self._tls(at)
+        if listening.plain is not None:
+            return self._connection(at, listening.plain)
+        return self._http(at, found.plain) if found.plain else self._tls(at, listening)
 
     def listens(self, index: int, port: int, *, wire: Wire, request: Request) -> bool:
         """Return whether a server of the gateway takes such a connection."""
-        found, known = self._listening(index, port)
-        if wire is Wire.PLAINTEXT or not found.tls:
-            return bool(found.plain)
-        return chains.choose(known, request.outer_sni) is not None
+        found = self._listening(index, port)
+        if wire is Wire.PLAINTEXT or not found.servers.tls:
+            return bool(found.servers.plain)
+        return chains.choose(found.known, request.outer_sni) is not None
 
     def passes(self, index: int, port: int, host: str) -> bool:
         """Return whether the gateway passes mutual TLS on to a service of this name.
@@ -99,32 +115,35 @@ class Gateways:
         Source: istio 1.29.1 pilot/pkg/networking/core/gateway.go, builtAutoPassthroughFilterChains: nothing is
         authorized there, and of a host only the name counts.
         """
-        servers, _ = self._listening(index, port)
+        servers = self._listening(index, port).servers
         names = (name for item in servers.tls if item.server.tls == "AUTO_PASSTHROUGH" for name in item.server_names)
         return any(host_covers(name, host) for name in names)
 
-    def _listening(self, index: int, port: int) -> tuple[Listener, list[chains.Chain]]:
+    def _listening(self, index: int, port: int) -> _Listening:
         found = self._known.get((index, port))
         if found is None:
             workload = self._world.workloads[index]
             servers = listener(self._world, workload, port)
-            found = (servers, chains.of_tls(self._world, servers, workload.namespace))
+            known = chains.of_tls(self._world, servers, workload.namespace)
+            plain = None
+            if servers.plain and not servers.plain[0].server.is_http:
+                plain = chains.of_plain(self._world, servers.plain[0], workload.namespace)
+            found = _Listening(servers=servers, known=known, plain=plain, twice=chains.repeated(known))
             self._known[index, port] = found
         return found
 
-    def _tls(self, at: _Arrival) -> Split:
+    def _tls(self, at: _Arrival, listening: _Listening) -> Split:
         """Return what the chain of the server name does; without chains nobody listens."""
-        servers, known = self._listening(at.index, at.port)
+        servers, known = listening.servers, listening.known
         key, name = servers.tls[0].gateway.key, "" if at.wire is Wire.PLAINTEXT else at.request.outer_sni
         automatic = [item for item in servers.tls if item.server.tls == "AUTO_PASSTHROUGH"]
         if automatic and at.wire is Wire.MUTUAL_TLS:
             reason = f"AUTO_PASSTHROUGH at {automatic[0].gateway.key} is modelled for other networks only"
             return [(at.mask, unknown(at.hop, reason, key=automatic[0].gateway.key))]
         if not known and not automatic:
-            reason = f"no VirtualService leads on from port {at.port}, so that the gateway does not listen there"
-            return at.refused(reason, key, seen=unreachable(at.way, Seen.REFUSED))
-        if twice := chains.repeated(known):
-            reason = f"two servers or routes on port {at.port} are for {twice}: Envoy refuses the whole listener"
+            return at.unheard(key)
+        if listening.twice:
+            reason = f"two servers or routes on port {at.port} are for {listening.twice}: Envoy refuses them all"
             return [(at.mask, unknown(at.hop, reason, key=key))]
         chosen = chains.choose(known, name)
         if chosen is None:
@@ -136,7 +155,7 @@ class Gateways:
 
     def _chain(self, at: _Arrival, chain: chains.Chain) -> Split:
         server, key = chain.server.server, chain.server.gateway.key
-        if chain.server.passes:
+        if server.passes:
             return self._authorized(at, at.request, lambda mask: self._on(at, at.request, chain, mask))
         if server.tls in _CLIENTS:
             return [(at.mask, unknown(at.hop, f"{server.tls} at {key} is not modelled", key=key))]
@@ -144,22 +163,20 @@ class Gateways:
         if at.wire is not wanted:
             return at.refused(f"{key} takes {wanted.value}, and {at.wire.value} arrives", key)
         inner, identified = _taken_off(at.request, wanted), wanted is Wire.MUTUAL_TLS
-        if chain.server.is_http:
+        if server.is_http:
             return self._http(dataclasses.replace(at, request=inner), (chain.server,))
         return self._authorized(at, inner, lambda mask: self._on(at, inner, chain, mask), identified=identified)
 
-    def _connection(self, at: _Arrival, server: Opened) -> Split:
+    def _connection(self, at: _Arrival, chain: chains.Chain) -> Split:
         """Return what a server does that takes whatever comes; nobody reads the name of TLS there."""
-        chain = chains.of_plain(self._world, server, self._world.workloads[at.index].namespace)
         if not chain.routes:
-            reason = f"no VirtualService leads on from port {at.port}, so that the gateway does not listen there"
-            return at.refused(reason, server.gateway.key, seen=unreachable(at.way, Seen.REFUSED))
+            return at.unheard(chain.server.gateway.key)
         sent = at.request.carried("")
         return self._authorized(at, sent, lambda mask: self._on(at, sent, chain, mask))
 
     def _http(self, at: _Arrival, servers: tuple[Opened, ...]) -> Split:
         """Return what servers do that read HTTP; ``at`` has the request without TLS that they take off."""
-        key, encrypted = servers[0].gateway.key, servers[0].is_tls
+        key, encrypted = servers[0].gateway.key, bool(servers[0].server.tls)
         if not encrypted and at.wire is not Wire.PLAINTEXT:
             return at.refused(f"port {at.port} of the gateway is HTTP, and {at.wire.value} arrives", key)
         http = at.request.http
@@ -207,8 +224,8 @@ class Gateways:
 
     def _routed(self, at: _Arrival, sent: Request, http: Http, servers: tuple[Opened, ...], mask: int) -> Split:
         """Return what the virtual host of the Host header does."""
-        workload, alone = self._world.workloads[at.index], Callers([self._caller(at.index)])
-        key, host = servers[0].gateway.key, _without_port(http.host).lower()
+        workload, alone = self._world.workloads[at.index], self._inbound(at.index).callers
+        key, host = servers[0].gateway.key, without_port(http.host).lower()
         known = self._virtual_hosts(at, servers, alone)
         best = most_specific(host, known)
         if best is None:
@@ -251,7 +268,7 @@ class Gateways:
             item,
             http,
             port=server.server.port,
-            gateways=frozenset({server.name}),
+            gateways=frozenset({server.gateway.name}),
             callers=alone,
             mask=1,
             normalization=self._world.mesh.normalization,
@@ -264,11 +281,11 @@ class Gateways:
 
         Of different Gateways the older one's come first, which the objects do not tell.
         """
-        if len({server.name for server, _, _ in taken}) > 1:
+        if len({server.gateway.name for server, _, _ in taken}) > 1:
             return taken
 
         def rank(server: Opened, item: VirtualService) -> tuple[int, int]:
-            return server.gateway.servers.index(server.server), virtual_hosts.reach(self._world, item, namespace)
+            return server.gateway.servers.index(server.server), self._world.reach(item, namespace)
 
         first = min(rank(server, item) for server, item, _ in taken)
         return [found for found in taken if rank(found[0], found[1]) == first]
@@ -306,33 +323,30 @@ class Gateways:
         splits: list[Split] = []
         for destination in used(route.destinations):
             service = self._service(destination.host, self._world.workloads[at.index].namespace)
-            number = 0 if service is None else destination_port(destination, service, port)
-            if service is None or service.port(number) is None:
+            found = None if service is None else service.port(destination_port(destination, service, port))
+            if service is None or found is None:
                 reason = f"{item.key} leads to {destination.host}, which is no service with such a port"
                 splits.append([(1, answer(Outcome.DENIED, at.hop, reason, seen=closed(way), key=item.key))])
                 continue
-            splits.append(
-                self._send(at.index, service, number, subset=destination.subset, hop=at.hop, way=way, request=sent)
-            )
+            splits.append(self._send(at, service, found, subset=destination.subset, way=way, request=sent))
         return possible(splits)
 
     def _send(
-        self, index: int, service: Service, port: int, *, subset: str, hop: Hop, way: Way, request: Request
+        self, at: _Arrival, service: Service, port: ServicePort, *, subset: str, way: Way, request: Request
     ) -> Split:
-        workload = self._world.workloads[index]
-        found = service.port(port)
-        if found is None or service.unmodelled or service.external_name:
-            return [(1, unknown(hop, f"{service.key} has what is not modelled", key=service.key))]
+        workload = self._world.workloads[at.index]
+        if service.unmodelled or service.external_name:
+            return [(1, unknown(at.hop, f"{service.key} has what is not modelled", key=service.key))]
         network = self._world.network_of(workload)
-        client = Client(namespace=workload.namespace, labels=workload.labels, hop=hop, network=network)
+        client = Client(namespace=workload.namespace, labels=workload.labels, hop=at.hop, network=network)
         return self._clusters.send(
             service,
-            found,
+            port,
             subset,
             client=client,
             way=way,
             request=request,
-            inbound=self._inbound(index),
+            inbound=self._inbound(at.index),
             mask=1,
         )
 
@@ -372,8 +386,3 @@ def _taken_off(request: Request, wire: Wire) -> Request:
     http = request.http or request.inside
     application = Application.TCP if http is None else Application.HTTP
     return dataclasses.replace(request, application=application, http=http, inside=None)
-
-
-def _without_port(host: str) -> str:
-    name, colon, port = host.rpartition(":")
-    return name if colon and port.isdigit() else host

@@ -13,8 +13,6 @@ from slipway.reachability.objects import PLAIN_HTTP, Gateway, Server, Workload
 from slipway.reachability.registry import target_port
 from slipway.reachability.world import World, selects
 
-_PASSING = frozenset({"PASSTHROUGH", "AUTO_PASSTHROUGH"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
@@ -26,26 +24,6 @@ class Opened:
     gateway: Gateway
     server: Server
     hosts: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """The Gateway as VirtualServices name it."""
-        return f"{self.gateway.namespace}/{self.gateway.key.name}"
-
-    @property
-    def is_http(self) -> bool:
-        """Whether the proxy reads HTTP there, after taking off TLS where there is some."""
-        return self.server.protocol in PLAIN_HTTP or (self.server.protocol == "HTTPS" and not self.passes)
-
-    @property
-    def is_tls(self) -> bool:
-        """Whether the server takes TLS; what redirects to HTTPS is plaintext."""
-        return self.server.has_tls and self.server.protocol not in PLAIN_HTTP
-
-    @property
-    def passes(self) -> bool:
-        """Whether TLS goes through as it is."""
-        return self.server.tls in _PASSING
 
     def hosts_for(self, namespace: str) -> list[str]:
         """Return the hosts that VirtualServices of a namespace may be about."""
@@ -95,39 +73,39 @@ def listener(world: World, workload: Workload, port: int) -> Listener:
     for item in servers:
         key = item.gateway.key
         rivals = {known[host] for host in item.hosts if host in known} if item.server.has_tls else set[Key]()
-        if not rivals and plain and not (item.server.protocol in PLAIN_HTTP and plain[0].is_http):
+        if not rivals and plain and not (item.server.protocol in PLAIN_HTTP and plain[0].server.is_http):
             rivals = {other.gateway.key for other in plain}
         if rivals:
             lost = lost or (key if rivals != {key} else None)
             continue
         if item.server.has_tls:
             known.update(dict.fromkeys(item.hosts, key))
-        if not item.is_tls and tls:
+        if not item.server.tls and tls:
             lost = lost or key  # plaintext beside TLS: whether Envoy takes that is a matter of their hosts
-        (tls if item.is_tls else plain).append(item)
+        (tls if item.server.tls else plain).append(item)
     odd = next((item.gateway.key for item in servers if item.gateway.unmodelled), None)
     return Listener(plain=tuple(plain), tls=tuple(tls), lost=lost, odd=odd)
 
 
 def _of(world: World, workload: Workload, port: int) -> Iterable[Opened]:
+    led = _led(world, workload)
     for gateway in world.gateways:
         if not gateway.selector or selects(gateway.selector, workload.labels):
             for server in gateway.servers:
-                if port in _resolved(world, workload, server.port):
+                if port in led.get(server.port, {server.port}):
                     yield Opened(gateway=gateway, server=server, hosts=tuple(_hosts(gateway, server)))
 
 
-def _resolved(world: World, workload: Workload, number: int) -> set[int]:
-    """Return the port that is listened on for the port of a server: a Service's port stands for its target."""
-    found = {
-        target
-        for service in world.services
-        if service.kubernetes and service.selector and service.namespace == workload.namespace
-        if selects(service.selector, workload.labels)
-        for item in service.ports
-        if item.number == number and (target := target_port(workload, item)) is not None
-    }
-    return found or {number}
+def _led(world: World, workload: Workload) -> dict[int, set[int]]:
+    """Return the ports that are listened on for ports of Services, which stand for their targets."""
+    found: dict[int, set[int]] = {}
+    for service in world.services:
+        own = service.kubernetes and service.selector and service.namespace == workload.namespace
+        if own and selects(service.selector, workload.labels):
+            for item in service.ports:
+                if (target := target_port(workload, item)) is not None:
+                    found.setdefault(item.number, set()).add(target)
+    return found
 
 
 def _hosts(gateway: Gateway, server: Server) -> Iterable[str]:

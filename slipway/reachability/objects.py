@@ -373,6 +373,16 @@ class Server:
     has_tls: bool
     redirect: bool
 
+    @property
+    def passes(self) -> bool:
+        """Whether TLS goes through as it is."""
+        return self.tls in {"PASSTHROUGH", "AUTO_PASSTHROUGH"}
+
+    @property
+    def is_http(self) -> bool:
+        """Whether the proxy reads HTTP there, after taking off TLS where there is some."""
+        return self.protocol in PLAIN_HTTP or (self.protocol == "HTTPS" and not self.passes)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
@@ -383,6 +393,11 @@ class Gateway:
     selector: Mapping[str, str]
     servers: tuple[Server, ...]
     unmodelled: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The Gateway as VirtualServices name it."""
+        return f"{self.namespace}/{self.key.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

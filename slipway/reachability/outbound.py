@@ -44,7 +44,7 @@ from slipway.reachability.routing import (
 )
 from slipway.reachability.scopes import Scope, Scopes
 from slipway.reachability.split import Split, answer, joined, possible, unknown, whichever
-from slipway.reachability.strings import host_covers
+from slipway.reachability.strings import host_covers, without_port
 from slipway.reachability.walks import Walk
 from slipway.reachability.world import World
 
@@ -291,7 +291,7 @@ class Outbound:
         Source: istio 1.29.1 pilot/pkg/networking/core/httproute.go, GenerateAltVirtualHosts; Envoy compares domains
         without case.
         """
-        name = _without_port(host).lower()
+        name = without_port(host).lower()
         return name[:-1] if name.endswith(".") and name[:-1] in self._world.services_by_host else name
 
     @functools.cached_property
@@ -702,11 +702,6 @@ def _unusual(sidecar: Sidecar) -> bool:
 
 def _by_host(protocol: Protocol) -> bool:
     return protocol in {Protocol.HTTP, Protocol.UNDECLARED}
-
-
-def _without_port(host: str) -> str:
-    name, colon, port = host.rpartition(":")
-    return name if colon and port.isdigit() else host
 
 
 def _is_short(name: str, service: Service, namespace: str) -> bool:

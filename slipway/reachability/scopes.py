@@ -12,7 +12,7 @@ from slipway.reachability.answers import Key
 from slipway.reachability.callers import Callers
 from slipway.reachability.objects import Protocol, Proxy, Service, Sidecar, VirtualService
 from slipway.reachability.read_routes import MESH
-from slipway.reachability.visibility import exported, most_specific, reach
+from slipway.reachability.visibility import exported, most_specific
 from slipway.reachability.world import World
 
 _EVERYTHING = ("*/*",)
@@ -147,13 +147,8 @@ class Scope:
         initVirtualServices; of two with one host the first makes the virtual host.
         """
         found = self.virtual_services_of(host)
-        first = min(map(self._reach, found), default=0)
-        return [item for item in found if self._reach(item) == first]
-
-    def _reach(self, item: VirtualService) -> int:
-        """Return how far a VirtualService is exported: to its own namespace, to some, to everybody."""
-        default = self.world.mesh.virtual_service_export
-        return reach(item.export_to, default, owner=item.namespace, namespace=self.namespace)
+        first = min((self.world.reach(item, self.namespace) for item in found), default=0)
+        return [item for item in found if self.world.reach(item, self.namespace) == first]
 
 
 class Scopes:

@@ -114,3 +114,9 @@ def hosts_meet(first: str, second: str) -> bool:
     Source: istio 1.29.1 pkg/config/host/name.go, Name.Matches.
     """
     return host_covers(first, second) or host_covers(second, first)
+
+
+def without_port(host: str) -> str:
+    """Return a Host header without its port."""
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else host

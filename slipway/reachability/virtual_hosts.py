@@ -7,7 +7,7 @@ push_context.go, VirtualServicesForGateway; networking/core/route/route.go, Sort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from slipway.reachability import strings, visibility
+from slipway.reachability import strings
 from slipway.reachability.callers import Callers
 from slipway.reachability.listeners import Opened
 from slipway.reachability.objects import RouteMatch, VirtualService
@@ -30,17 +30,10 @@ def bound(world: World, server: Opened, namespace: str) -> list[VirtualService]:
     seen = [
         item
         for item in world.virtual_services
-        if server.name in item.gateways
+        if server.gateway.name in item.gateways
         and exported(item.export_to or default, owner=item.namespace, namespace=namespace)
     ]
-    return sorted(seen, key=lambda item: reach(world, item, namespace))
-
-
-def reach(world: World, item: VirtualService, namespace: str) -> int:
-    """Return how far a VirtualService is exported; the ones that are exported least come first."""
-    return visibility.reach(
-        item.export_to, world.mesh.virtual_service_export, owner=item.namespace, namespace=namespace
-    )
+    return sorted(seen, key=lambda item: world.reach(item, namespace))
 
 
 def of(world: World, servers: Iterable[Opened], namespace: str, callers: Callers) -> Mapping[str, VirtualHost]:
@@ -61,7 +54,7 @@ def of(world: World, servers: Iterable[Opened], namespace: str, callers: Callers
 
 
 def _has_routes(item: VirtualService, server: Opened, callers: Callers) -> bool:
-    gateways = frozenset({server.name})
+    gateways = frozenset({server.gateway.name})
     return bool(present(item, port=server.server.port, gateways=gateways, callers=callers, mask=1))
 
 

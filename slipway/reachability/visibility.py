@@ -13,16 +13,6 @@ def exported(export_to: tuple[str, ...], *, owner: str, namespace: str) -> bool:
     return any(item in ("*", namespace) or (item == "." and owner == namespace) for item in export_to)
 
 
-def reach(export_to: tuple[str, ...], default: tuple[str, ...], *, owner: str, namespace: str) -> int:
-    """Return how far an object that ``namespace`` sees is exported: to its own namespace 0, to some 1, to all 2.
-
-    Source: istio 1.29.1 pilot/pkg/model/push_context.go, initVirtualServices.
-    """
-    if "*" in (export_to or default) and (export_to or "." not in default):
-        return 2
-    return 0 if owner == namespace else 1
-
-
 def most_specific(name: str, hosts: Iterable[str]) -> str | None:
     """Return the host that covers ``name`` best: itself, else the longest wildcard.
 

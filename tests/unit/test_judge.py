@@ -165,14 +165,7 @@ def test_a_proxys_log_names_the_policy_that_refused(tmp_path):
 
     def trial(name) -> court.Trial:
         key = reachability.Key(kind="AuthorizationPolicy", namespace="judge-0-b", name=name)
-        answer = reachability.Answer(
-            outcome=reachability.Outcome.DENIED,
-            seen=reachability.Seen.FORBIDDEN_403,
-            decided_by=reachability.Decider(hop=reachability.Hop.DESTINATION_SIDECAR, object=key, rule=0),
-            reasons=("",),
-        )
-        measured = asking.Measured(end="status", status=403, mark="judge-7")
-        return court.Trial(set_number=0, lot=0, request=request, answer=answer, measured=measured, difference="")
+        return _refused(request, key, hop=reachability.Hop.DESTINATION_SIDECAR, rule=0)
 
     assert logs.contradiction(trial("shut"), known) == ""
     assert "refused by ns[judge-0-b]-policy[shut]" in logs.contradiction(trial("other"), known)
@@ -268,16 +261,20 @@ def test_a_log_tells_whether_a_gateway_or_what_is_behind_it_refused(tmp_path):
 
     def trial(hop: reachability.Hop) -> court.Trial:
         key = reachability.Key(kind="AuthorizationPolicy", namespace="judge-0-a", name="at-gate")
-        answer = reachability.Answer(
-            outcome=reachability.Outcome.DENIED,
-            seen=reachability.Seen.FORBIDDEN_403,
-            decided_by=reachability.Decider(hop=hop, object=key, rule=None),
-            reasons=("",),
-        )
-        measured = asking.Measured(end="status", status=403, mark="judge-7")
-        return court.Trial(set_number=0, lot=0, request=request, answer=answer, measured=measured, difference="")
+        return _refused(request, key, hop=hop, rule=None)
 
     assert logs.contradiction(trial(reachability.Hop.INGRESS_GATEWAY), known) == ""
     assert "the proxy of judge-0-a/gate refused" in logs.contradiction(
         trial(reachability.Hop.DESTINATION_SIDECAR), known
     )
+
+
+def _refused(request, key, *, hop, rule) -> court.Trial:
+    answer = reachability.Answer(
+        outcome=reachability.Outcome.DENIED,
+        seen=reachability.Seen.FORBIDDEN_403,
+        decided_by=reachability.Decider(hop=hop, object=key, rule=rule),
+        reasons=("",),
+    )
+    measured = asking.Measured(end="status", status=403, mark="judge-7")
+    return court.Trial(set_number=0, lot=0, request=request, answer=answer, measured=measured, difference="")

@@ -35,7 +35,7 @@ def listening(port, *objects) -> Listener:
 
 
 def names(servers):
-    return [(item.name, *item.hosts) for item in servers]
+    return [(item.gateway.name, *item.hosts) for item in servers]
 
 
 def test_a_server_names_the_port_of_the_service_or_the_proxys_own():

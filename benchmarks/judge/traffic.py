@@ -178,11 +178,15 @@ class Traffic:
         }
 
     def network(self, name: str, namespace: str) -> dict[str, Any]:
-        """Return a NetworkPolicy for one application; proxies keep their way to the control plane and to DNS."""
+        """Return a NetworkPolicy for applications of one namespace; proxies keep their ways to istiod and DNS."""
         random_ = self._random
-        own = [item for item in self._lot.applications if item.namespace == namespace]
+        own = [item.name for item in self._lot.applications if item.namespace == namespace]
+        selectors: tuple[dict[str, Any], ...] = (
+            *({"matchLabels": {"app": name}} for name in own),
+            {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": [fleet.GATE]}]},
+        )
         spec: dict[str, Any] = {
-            "podSelector": {"matchLabels": {"app": random_.choice(own).name}},
+            "podSelector": random_.choice(selectors),
             "policyTypes": ["Ingress"],
             "ingress": [self._network_rule("from") for _ in range(random_.choice((0, 1, 1, 2)))],
         }

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from slipway.diagnostics import Collector, catalogue, wording
 from slipway.reachability.answers import Key
-from slipway.reachability.network import selector_matches
+from slipway.reachability.network_selectors import selector_matches
 from slipway.reachability.objects import AuthorizationPolicy, Expression, Workload
 from slipway.reachability.world import World
 

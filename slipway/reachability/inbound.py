@@ -203,7 +203,7 @@ class Inbound:
     def _enter(self, workload: Workload, target: Target, way: Way, mask: int) -> _Passed:
         """Return who gets into the network rules of the workload."""
         passed, port = _Passed(mask), target.port
-        passage = self._networks.into(workload, port, mask, led=target.led)
+        passage = self._networks.into(workload, self._place(target), port, mask, led=target.led)
         passed.filter(mask, passage.through, self._isolated(passage.key, Hop.DESTINATION_NETWORK_POLICY, way))
         if workload.machine:
             through = self._groups.into(workload.name, port, passed.through)

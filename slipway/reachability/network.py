@@ -5,13 +5,14 @@ replaced by the endpoint's, and answers a refused connection with an ICMP error.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from slipway.reachability import places
 from slipway.reachability.answers import Key, Seen
 from slipway.reachability.callers import NOBODY, Callers, Some
-from slipway.reachability.objects import LabelSelector, NetworkPolicy, Peer, PolicyPort, PolicyRule, Workload
+from slipway.reachability.network_selectors import pod_matches, port_listed, selector_matches
+from slipway.reachability.objects import NetworkPolicy, Peer, PolicyRule, Workload
 from slipway.reachability.world import Engine, World
 
 REFUSAL = {Engine.KUBE_ROUTER: Seen.REFUSED, Engine.CILIUM: Seen.TIMEOUT}
@@ -49,8 +50,8 @@ class NetworkPolicies:
             caller.workload: index for index, caller in enumerate(callers.list) if caller.workload is not None
         }
 
-    def into(self, workload: Workload, port: int, mask: int, *, led: bool) -> Passage:
-        """Return which callers of ``mask`` reach a pod's port, by the policies of the pod.
+    def into(self, workload: Workload, place: str, port: int, mask: int, *, led: bool) -> Passage:
+        """Return which callers of ``mask`` reach a pod's port, by the policies of the pod; ``place`` is its address.
 
         ``led`` tells that the node leads them there from a Service's address.
         """
@@ -60,15 +61,22 @@ class NetworkPolicies:
         policies = self._isolating(workload)
         if not policies:
             return everybody
+        found = self._let_in(policies, workload, port) | self._itself(workload, led=led)
+        if self._engine is Engine.KUBE_ROUTER:
+            found |= self._let_out_there(policies, workload, place, port)
+            found |= self._led_back(workload, place, port) if led else NOBODY
+        return Passage(callers=mask, through=found.within(mask), key=policies[0].key)
+
+    def _let_in(self, policies: Iterable[NetworkPolicy], workload: Workload, port: int) -> Some:
+        """Return the callers that rules of these policies name, for a pod that all of them isolate."""
         found = NOBODY
         for policy in policies:
             for rule in policy.ingress or ():
                 if port_listed(rule, port, workload.ports):
                     found |= self._from(rule, policy.namespace)
             if policy.unmodelled:
-                found |= Some(must=0, may=mask)
-        found |= self._itself(workload, led=led)
-        return Passage(callers=mask, through=found.within(mask), key=policies[0].key)
+                found |= Some(must=0, may=self._callers.everybody)
+        return found
 
     def isolates(self, workload: Workload) -> bool:
         """Return whether policies limit who gets into a pod."""
@@ -85,15 +93,71 @@ class NetworkPolicies:
         """Return the caller that is this very pod: what it sends to its own address never leaves it.
 
         Of several pods another one may be meant. What the node leads back does leave it, and kube-router compares it
-        as it does all else; Cilium may lead on before it leaves.
+        (:meth:`_led_back`); Cilium may lead on before it leaves.
         Source: Kubernetes documentation, concepts/services-networking/network-policies, "can not block access to
         itself".
         """
-        position = self._positions.get(self._world.index_of[workload.namespace, workload.name])
-        own = 0 if position is None else 1 << position
+        own = self._own(workload)
         if led:
             return NOBODY if self._engine is Engine.KUBE_ROUTER else Some(must=0, may=own)
         return Some(must=own if len(workload.addresses) == 1 else 0, may=own)
+
+    def _own(self, workload: Workload) -> int:
+        position = self._positions.get(self._world.index_of[workload.namespace, workload.name])
+        return 0 if position is None else 1 << position
+
+    # kube-router: a pod has one chain for both directions, and passes what any of its policies marks there
+    # Source: kube-router 2.6.3 pkg/controllers/netpol/pod.go, setupPodNetpolRules, and policy.go, processIngressRules
+
+    def _led_back(self, workload: Workload, place: str, port: int) -> Some:
+        """Return the caller that is this very pod, where either direction lets it through.
+
+        Of several pods another one may be meant.
+        """
+        own = self._own(workload)
+        if not own:
+            return NOBODY
+        leaving = [
+            item
+            for item in self._world.network_policies_in.get(workload.namespace, ())
+            if item.egress is not None and selector_matches(item.pods, workload.labels)
+        ]
+        entering = self._isolating(workload)
+        out = self._leaving(leaving, workload, place, port) if leaving else (True, True)
+        into = self._let_in(entering, workload, port) if entering else self._callers.all
+        surely = len(workload.addresses) == 1 and (out[0] or bool(own & into.must))
+        return Some(must=own if surely else 0, may=own if out[1] or own & into.may else 0)
+
+    def _let_out_there(self, policies: Iterable[NetworkPolicy], workload: Workload, place: str, port: int) -> Some:
+        """Return the callers whom a policy of the pod called lets out to it: one that is about both ends."""
+        found = NOBODY
+        for policy in policies:
+            if callers := self._held.get(id(policy), 0):
+                surely, possibly = self._leaving((policy,), workload, place, port)
+                found |= Some(must=callers if surely else 0, may=callers if possibly else 0)
+        return found
+
+    def _let_in_there(self, policies: Iterable[NetworkPolicy], target: Workload | None, port: int) -> Some:
+        """Return the callers whom one of their own policies lets into the pod called: one that is about both ends."""
+        if target is None or target.machine or target.host_network:
+            return NOBODY
+        both = [
+            item
+            for item in policies
+            if item.ingress is not None
+            and item.namespace == target.namespace
+            and selector_matches(item.pods, target.labels)
+        ]
+        return self._let_in(both, target, port)
+
+    @functools.cached_property
+    def _held(self) -> dict[int, int]:
+        """The callers that a policy isolates on their way out, by the policy's ``id``."""
+        found: dict[int, int] = {}
+        for group in self._isolated:
+            for policy in group.policies:
+                found[id(policy)] = found.get(id(policy), 0) | group.callers
+        return found
 
     def _from(self, rule: PolicyRule, namespace: str) -> Some:
         if not rule.peers:
@@ -160,11 +224,15 @@ class NetworkPolicies:
             return []
         passages: list[Passage] = []
         itself = NOBODY if target is None else self._itself(target, led=led)
+        router = self._engine is Engine.KUBE_ROUTER
+        if router and led and target is not None:
+            itself |= self._led_back(target, place, port)
         for group in self._isolated:
             if own := group.callers & mask:
                 surely, possibly = through[group.alike]
                 if not surely:
-                    held = Some(must=own & itself.must, may=own if possibly else own & itself.may)
+                    named = itself | (self._let_in_there(group.policies, target, port) if router else NOBODY)
+                    held = Some(must=own & named.must, may=own if possibly else own & named.may)
                     passages.append(Passage(callers=own, through=held, key=group.policies[0].key))
         return passages
 
@@ -206,7 +274,7 @@ class NetworkPolicies:
         return found
 
     def _leaving(
-        self, policies: tuple[NetworkPolicy, ...], target: Workload | None, place: str, port: int
+        self, policies: Iterable[NetworkPolicy], target: Workload | None, place: str, port: int
     ) -> tuple[bool, bool]:
         may = False
         for policy in policies:
@@ -239,45 +307,3 @@ def _meaning(policy: NetworkPolicy) -> tuple[object, ...]:
     peers = [peer for rule in policy.egress or () for peer in rule.peers]
     own = any(not peer.block and peer.namespaces is None for peer in peers)
     return repr(policy.egress), bool(policy.unmodelled), policy.namespace if own else ""
-
-
-def port_listed(rule: PolicyRule, port: int, names: Mapping[str, int]) -> bool:
-    """Return whether a rule covers a TCP port; ``names`` are the destination's named ports."""
-    return not rule.ports or any(_port_matches(item, port, names) for item in rule.ports)
-
-
-def _port_matches(item: PolicyPort, port: int, names: Mapping[str, int]) -> bool:
-    if item.protocol != "TCP":
-        return False
-    if item.port is None:
-        return True
-    if isinstance(item.port, str):
-        return names.get(item.port) == port
-    return item.port <= port <= (item.end or item.port)
-
-
-def pod_matches(world: World, peer: Peer, namespace: str, workload: Workload) -> bool:
-    """Return whether a peer of a policy in ``namespace`` names the pod."""
-    if peer.namespaces is None:
-        if workload.namespace != namespace:
-            return False
-    elif not selector_matches(peer.namespaces, world.namespaces.get(workload.namespace, {})):
-        return False
-    return peer.pods is None or selector_matches(peer.pods, workload.labels)
-
-
-def selector_matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
-    """Return whether a Kubernetes label selector matches."""
-    for key, value in selector.labels.items():
-        if labels.get(key) != value:
-            return False
-    for item in selector.expressions:
-        holds = {
-            "In": labels.get(item.key) in item.values,
-            "NotIn": labels.get(item.key) not in item.values,
-            "Exists": item.key in labels,
-            "DoesNotExist": item.key not in labels,
-        }.get(item.operator, False)
-        if not holds:
-            return False
-    return True

@@ -51,7 +51,10 @@ class Measured:
 def world(objects: Iterable[Mapping[str, Any]], mesh_config: Mapping[str, Any]) -> reachability.World:
     """Return the world of live objects and of the sets'."""
     return reachability.read(
-        [Manifest.from_dict(item) for item in objects], mesh_config=mesh_config, pod_network=POD_NETWORK
+        [Manifest.from_dict(item) for item in objects],
+        mesh_config=mesh_config,
+        pod_network=POD_NETWORK,
+        engine=reachability.Engine.KUBE_ROUTER,
     )
 
 

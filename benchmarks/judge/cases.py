@@ -25,6 +25,7 @@ LATER = "laterField"
 _OF_PODS = frozenset({"NetworkPolicy", "Pod", "EndpointSlice"})  # kinds that are no matter of machines
 _ADDRESS = re.compile(r"\d+(?:\.\d+){3}")
 _BLOCK = re.compile(r"\d+(?:\.\d+){3}(?:/\d+)?")
+_HOSTED = frozenset(item.place for item in fleet.ODDS if item.spec.get("hostNetwork"))
 _PODS = ipaddress.ip_network(asking.POD_NETWORK)
 _ODD = re.compile("|".join(re.escape(item.place) for item in fleet.ODDS) + f"|{fleet.ODD}\\b")
 Object = dict[str, Any]
@@ -61,8 +62,7 @@ def addresses() -> dict[str, str]:
     """Return the addresses of the applications of a case, by namespace and name."""
     places = (*LOT.everyone, *fleet.ODDS, LOT.gate)
     found = {item.place: f"10.61.0.{201 + index}" for index, item in enumerate(places)}
-    hosted = [item.place for item in fleet.ODDS if item.spec.get("hostNetwork")]
-    return found | dict.fromkeys(hosted, instance.NODE_ADDRESS)
+    return found | dict.fromkeys(_HOSTED, instance.NODE_ADDRESS)
 
 
 def stand_in(
@@ -88,7 +88,8 @@ def stand_in(
             if place not in bare:
                 containers = [*containers, {"name": "istio-proxy", "image": "proxyv2"}]
             status = {"podIP": known[place], "podIPs": [{"ip": known[place]}]}
-            pod = {**item, "spec": {**item["spec"], "containers": containers}, "status": status}
+            spec = {**item["spec"], "containers": containers, "nodeName": instance.NODE}
+            pod = {**item, "spec": spec, "status": status}
             usual = _TOLD_AS.get(metadata["name"], lambda pod: [pod])
             told_as = _machine if machines else _twice if twice else usual
             found += told_as(pod) if place in own else [pod]
@@ -363,7 +364,12 @@ def disagreements(
     if not case.planned and not _tells_pods_apart(case.objects):
         # A pod that is called by its address, or by its own Service, may be another one of the same template.
         own = _own_hosts(case.objects)
-        others = [item for item in case.requests if not item[0].address and not _calls_itself(item[0], own)]
+        # What has a node's network may be on the called pod's own node.
+        others = [
+            item
+            for item in case.requests
+            if not item[0].address and not _calls_itself(item[0], own) and item[0].source not in _HOSTED
+        ]
         planned = _world(case, [item.place for item in (*LOT.pods, *fleet.ODDS)])
         yield from _differing(case, others, planned, asking.together)
         yield from _differing(case, others, _world(case, [], twice=True), asking.by_second_pods)

@@ -10,6 +10,8 @@ from slipway.manifests.manifest import Manifest
 from slipway.manifests.surroundings import Surroundings
 from slipway.mesh import model
 
+# What enforces NetworkPolicy on platforms that Slipway makes (lab/network, components/azure/cluster.py).
+_ENFORCED_BY = {model.PlatformKind.LAB: "kube-router", model.PlatformKind.AZURE: "cilium"}
 _SELECTING = frozenset({"app", "istio"})  # the labels by which the chart's Service finds its pods
 
 
@@ -34,6 +36,7 @@ def emit_surroundings(mesh: model.Mesh, bundle: bundles.Bundle) -> Surroundings:
             filter(None, ("" if network.overlay else network.pods, network.nodes, network.machines))
         ),
         pods_seen_as=network.nodes if network.overlay else "",
+        network_policies=_ENFORCED_BY.get(mesh.platform, ""),
     )
 
 

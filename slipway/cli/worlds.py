@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from slipway import reachability
-from slipway.cli import mesh_configs, reaching, stacks
+from slipway.cli import mesh_configs, network_policies, reaching, stacks
 from slipway.diagnostics import Collector, DiagnosticsError
 from slipway.inventory import istiod
 from slipway.manifests import kubernetes_reader
@@ -49,7 +49,7 @@ def loaded(text: str, *, where: reaching.Where) -> Loaded:
         return _revision(text.removeprefix(GIT), where)
     folder = Path(text)
     if folder.is_dir() and (os.sep in text or not (Path(stacks.FOLDER) / f"{text}.yaml").exists()):
-        return Loaded(world=_folder(folder, where.istio_revision))
+        return Loaded(world=_folder(folder, where))
     return _declared(stacks.load(text))
 
 
@@ -66,23 +66,28 @@ def _declared(mesh: "model.Mesh") -> Loaded:
     return Loaded(world=reachability.read_applied(bundle.manifests, around), owners=around.owners)
 
 
-def _folder(folder: Path, istio_revision: str) -> reachability.World:
+def _folder(folder: Path, where: reaching.Where) -> reachability.World:
     files = sorted(path for path in folder.rglob("*") if path.suffix in _ENDINGS and path.is_file())
     found = {path: kubernetes_reader.read_manifests(path.read_bytes(), file=str(path)) for path in files}
     manifests = [item for items in found.values() for item in items]
     if not manifests:
         raise click.UsageError(f"the folder {folder} holds no Kubernetes manifests ({', '.join(_ENDINGS)})")
-    settings = mesh_configs.of(manifests, revision=istio_revision)
+    settings = mesh_configs.of(manifests, revision=where.istio_revision)
+    engine = network_policies.enforced_by(manifests, stated=where.network_policies)
+    origins = {item.key: str(path) for path, items in found.items() for item in items}
     try:
-        return _checked(manifests, settings, {item.key: str(path) for path, items in found.items() for item in items})
+        return _checked(manifests, settings, origins, engine)
     except DiagnosticsError:
-        return _checked(manifests, settings, _places(files))  # the same mistakes, with their lines
+        return _checked(manifests, settings, _places(files), engine)  # the same mistakes, with their lines
 
 
 def _checked(
-    manifests: Iterable[Manifest], settings: Mapping[str, Any], origins: Mapping[tuple[str, str, str], str]
+    manifests: Iterable[Manifest],
+    settings: Mapping[str, Any],
+    origins: Mapping[tuple[str, str, str], str],
+    engine: reachability.Engine,
 ) -> reachability.World:
-    world = reachability.read(manifests, mesh_config=settings, origins=origins)
+    world = reachability.read(manifests, mesh_config=settings, origins=origins, engine=engine)
     reachability.stop_on_idle(world)
     return world
 
@@ -153,6 +158,12 @@ def _live(where: reaching.Where) -> reachability.World:
         *live.read(cluster, [istiod.CONFIG_MAP], namespace=istiod.NAMESPACE),
         *clusters.readable(cluster, [istiod.DEPLOYMENT], namespace=istiod.NAMESPACE)[0],
         *clusters.readable(cluster, [istiod.WEBHOOK])[0],
+        *clusters.readable(cluster, [network_policies.DAEMON_SET], namespace=network_policies.NAMESPACE)[0],
+        *clusters.readable(cluster, [network_policies.NODE])[0],
     )
-    settings = mesh_configs.of([*manifests, *around], revision=where.istio_revision)
-    return reachability.read(manifests, mesh_config=settings)
+    found = [*manifests, *around]
+    return reachability.read(
+        manifests,
+        mesh_config=mesh_configs.of(found, revision=where.istio_revision),
+        engine=network_policies.enforced_by(found, stated=where.network_policies),
+    )

@@ -225,6 +225,7 @@ def _kubelet(instance: instances.Instance) -> tuple[str, ...]:
         f"--root-dir={instance.state}/kubelet/root",
         f"--cert-dir={instance.state}/kubelet/pki",
         f"--hostname-override={instances.NODE}",
+        "--node-labels=slipway.dev/network-policies=kube-router",
         f"--node-ip={instances.NODE_ADDRESS}",
     )
 

@@ -18,6 +18,7 @@ class Surroundings:
     and the labels of teams' namespaces. ``mesh_config`` is istiod's, ``nsg`` has the rules at each machine,
     ``owners`` who answers for a host that is called. ``pod_network`` and ``virtual_network`` are CIDR blocks, and
     ``pods_seen_as`` the one from which machines see pods, where they have no way to pods' own addresses; empty else.
+    ``network_policies`` says what enforces NetworkPolicy, ``kube-router`` or ``cilium``; empty when not known.
     """
 
     manifests: tuple[Manifest, ...] = ()
@@ -27,6 +28,7 @@ class Surroundings:
     pod_network: str = ""
     virtual_network: tuple[str, ...] = ()
     pods_seen_as: str = ""
+    network_policies: str = ""
 
     def to_json(self) -> str:
         """Return everything as one line of JSON; the same values give the same text."""
@@ -38,6 +40,7 @@ class Surroundings:
             "podNetwork": self.pod_network,
             "virtualNetwork": list(self.virtual_network),
             **({"podsSeenAs": self.pods_seen_as} if self.pods_seen_as else {}),
+            **({"networkPolicies": self.network_policies} if self.network_policies else {}),
         }
         return json.dumps(known, sort_keys=True, separators=(",", ":"))
 
@@ -55,4 +58,5 @@ class Surroundings:
             pod_network=known["podNetwork"],
             virtual_network=tuple(known["virtualNetwork"]),
             pods_seen_as=known.get("podsSeenAs", ""),
+            network_policies=known.get("networkPolicies", ""),
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from slipway.manifests.manifest import Manifest
 from slipway.manifests.surroundings import Surroundings
 from slipway.reachability import reading
-from slipway.reachability.world import World
+from slipway.reachability.world import Engine, World
 
 _DECLARED_AT = "slipway.dev/declared-at"
 
@@ -26,4 +26,5 @@ def read_applied(objects: Iterable[Manifest], surroundings: Surroundings) -> Wor
         pod_network=surroundings.pod_network,
         virtual_network=surroundings.virtual_network,
         pods_seen_as=surroundings.pods_seen_as,
+        engine=Engine(surroundings.network_policies or Engine.UNKNOWN.value),
     )

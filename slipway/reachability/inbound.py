@@ -22,7 +22,7 @@ from slipway.reachability.request import Http, Request
 from slipway.reachability.security_groups import SecurityGroups
 from slipway.reachability.split import Split, answer, doubted, joined, possible, unknown
 from slipway.reachability.walks import Walk
-from slipway.reachability.world import World, selects
+from slipway.reachability.world import Engine, World, selects
 
 # Never captured inbound: SSH on machines apart, these are the agent's and Envoy's own ports.
 # Source: istio 1.29.1 tools/istio-iptables/pkg/capture/run.go.
@@ -213,6 +213,8 @@ class Inbound:
     def _isolated(self, key: Key | None, hop: Hop, way: Way) -> Answer:
         seen = unreachable(way, REFUSAL.get(self._world.engine, Seen.TIMEOUT))
         reason = f"no rule of the network policies ({key} among them) lets it through"
+        if self._world.engine is Engine.UNKNOWN:
+            reason += "; what enforces them is not known (--network-policies)"
         return answer(Outcome.DENIED, hop, reason, seen=seen, key=key)
 
     def at_workload(self, index: int, port: int, wire: Wire, *, way: Way, request: Request, mask: int) -> Split:

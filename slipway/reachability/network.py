@@ -8,14 +8,14 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from slipway.reachability import places
 from slipway.reachability.answers import Key, Seen
 from slipway.reachability.callers import NOBODY, Callers, Some
-from slipway.reachability.network_selectors import pod_matches, port_listed, selector_matches
-from slipway.reachability.objects import NetworkPolicy, Peer, PolicyRule, Workload
+from slipway.reachability.network_peers import Peers
+from slipway.reachability.network_selectors import port_listed, selector_matches
+from slipway.reachability.objects import NetworkPolicy, Workload
 from slipway.reachability.world import Engine, World
 
-REFUSAL = {Engine.KUBE_ROUTER: Seen.REFUSED, Engine.CILIUM: Seen.TIMEOUT}
+REFUSAL = {Engine.KUBE_ROUTER: Seen.REFUSED, Engine.CILIUM: Seen.TIMEOUT, Engine.UNKNOWN: Seen.UNKNOWN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,7 @@ class NetworkPolicies:
         self._world = world
         self._callers = callers
         self._engine = world.engine
-        self._peers: dict[tuple[int, str], Some] = {}
-        self._places: dict[places.Blocks, Some] = {}
+        self._peers = Peers(world, callers)
         self._ways: dict[tuple[int, str, int], list[tuple[bool, bool]]] = {}
         self._positions = {
             caller.workload: index for index, caller in enumerate(callers.list) if caller.workload is not None
@@ -61,10 +60,10 @@ class NetworkPolicies:
         policies = self._isolating(workload)
         if not policies:
             return everybody
-        found = self._let_in(policies, workload, port) | self._itself(workload, led=led)
-        if self._engine is Engine.KUBE_ROUTER:
-            found |= self._let_out_there(policies, workload, place, port)
-            found |= self._led_back(workload, place, port) if led else NOBODY
+        found = self._let_in(policies, workload, port) | self._itself(workload, led=led) | self._on_the_node(workload)
+        if self._may_be_router:
+            found |= self._as_router(self._let_out_there(policies, workload, place, port))
+            found |= self._as_router(self._led_back(workload, place, port)) if led else NOBODY
         return Passage(callers=mask, through=found.within(mask), key=policies[0].key)
 
     def _let_in(self, policies: Iterable[NetworkPolicy], workload: Workload, port: int) -> Some:
@@ -73,7 +72,7 @@ class NetworkPolicies:
         for policy in policies:
             for rule in policy.ingress or ():
                 if port_listed(rule, port, workload.ports):
-                    found |= self._from(rule, policy.namespace)
+                    found |= self._peers.callers(rule, policy.namespace)
             if policy.unmodelled:
                 found |= Some(must=0, may=self._callers.everybody)
         return found
@@ -106,8 +105,36 @@ class NetworkPolicies:
         position = self._positions.get(self._world.index_of[workload.namespace, workload.name])
         return 0 if position is None else 1 << position
 
+    def _on_the_node(self, workload: Workload) -> Some:
+        """Return the callers on the node's own network: what is on a pod's own node always reaches it.
+
+        Source: Kubernetes documentation, concepts/services-networking/network-policies, "traffic to and from the node
+        where a Pod is running is always allowed"; kube-router 2.6.3 pkg/controllers/netpol/pod.go,
+        setupPodNetpolRules (src-type LOCAL).
+        """
+        must = may = 0
+        for bit, nodes in self._hosted:
+            beside = len(nodes) == len(workload.nodes) == 1 and nodes == workload.nodes
+            must |= bit if beside else 0
+            may |= bit if not nodes or not workload.nodes or nodes & workload.nodes else 0
+        return Some(must=must, may=may)
+
+    @functools.cached_property
+    def _hosted(self) -> list[tuple[int, frozenset[str]]]:
+        """The callers on a node's own network, each with its nodes."""
+        found = ((1 << bit, self._world.workloads[index]) for index, bit in self._positions.items())
+        return [(bit, item.nodes) for bit, item in found if item.host_network]
+
     # kube-router: a pod has one chain for both directions, and passes what any of its policies marks there
     # Source: kube-router 2.6.3 pkg/controllers/netpol/pod.go, setupPodNetpolRules, and policy.go, processIngressRules
+
+    @property
+    def _may_be_router(self) -> bool:
+        return self._engine in {Engine.KUBE_ROUTER, Engine.UNKNOWN}
+
+    def _as_router(self, found: Some) -> Some:
+        """Return whom kube-router lets through besides; possibly where it is not known what the engine is."""
+        return found if self._engine is Engine.KUBE_ROUTER else Some(must=0, may=found.may)
 
     def _led_back(self, workload: Workload, place: str, port: int) -> Some:
         """Return the caller that is this very pod, where either direction lets it through.
@@ -159,59 +186,6 @@ class NetworkPolicies:
                 found[id(policy)] = found.get(id(policy), 0) | group.callers
         return found
 
-    def _from(self, rule: PolicyRule, namespace: str) -> Some:
-        if not rule.peers:
-            return Some(must=self._callers.everybody, may=self._callers.everybody)
-        found = NOBODY
-        for blocks in self._blocks(rule):
-            found |= self._placed(blocks)
-        for peer in rule.peers:
-            found |= NOBODY if peer.block else self._peer(peer, namespace)
-        return found
-
-    def _peer(self, peer: Peer, namespace: str) -> Some:
-        known = self._peers.get((id(peer), namespace))
-        if known is None:
-            known = self._peers[id(peer), namespace] = self._selected(peer, namespace)
-        return known
-
-    def _blocks(self, rule: PolicyRule) -> list[places.Blocks]:
-        """Return the address blocks of a rule as they are compared: kube-router takes all of them for one set.
-
-        So an exception of one peer holds for the others too, where it is narrower; what wins when both state the very
-        same block is not known. Source: kube-router 2.6.3 pkg/controllers/netpol/policy.go, evalIPBlockPeer;
-        ipset(8), hash:net, `nomatch`.
-        """
-        found = tuple((peer.block, peer.excepted) for peer in rule.peers if peer.block)
-        return [found] if self._engine is Engine.KUBE_ROUTER and found else [(item,) for item in found]
-
-    def _placed(self, blocks: places.Blocks) -> Some:
-        known = self._places.get(blocks)
-        if known is None:
-            known = self._places[blocks] = self._compared(blocks)
-        return known
-
-    def _compared(self, blocks: places.Blocks) -> Some:
-        found = NOBODY
-        for block, named in places.narrowing(blocks):
-            held = self._callers.placed_in(block)
-            rest = held.other_than(self._callers.everybody)
-            if named is None:
-                found = Some(must=found.must & rest.must, may=found.may | held.may)
-            else:
-                found = found | held if named else found & rest
-        return found
-
-    def _selected(self, peer: Peer, namespace: str) -> Some:
-        found = 0
-        for index, caller in enumerate(self._callers.list):
-            workload = None if caller.workload is None else self._world.workloads[caller.workload]
-            if workload is None or workload.machine or workload.host_network:
-                continue
-            if pod_matches(self._world, peer, namespace, workload):
-                found |= 1 << index
-        return Some(must=found, may=found)
-
     def out_of(self, target: Workload | None, place: str, port: int, mask: int, *, led: bool) -> list[Passage]:
         """Return who of ``mask`` may open a connection to a workload or a place outside, by their own policies.
 
@@ -224,14 +198,15 @@ class NetworkPolicies:
             return []
         passages: list[Passage] = []
         itself = NOBODY if target is None else self._itself(target, led=led)
-        router = self._engine is Engine.KUBE_ROUTER
-        if router and led and target is not None:
-            itself |= self._led_back(target, place, port)
+        if self._may_be_router and led and target is not None:
+            itself |= self._as_router(self._led_back(target, place, port))
         for group in self._isolated:
             if own := group.callers & mask:
                 surely, possibly = through[group.alike]
                 if not surely:
-                    named = itself | (self._let_in_there(group.policies, target, port) if router else NOBODY)
+                    named = itself
+                    if self._may_be_router:
+                        named |= self._as_router(self._let_in_there(group.policies, target, port))
                     held = Some(must=own & named.must, may=own if possibly else own & named.may)
                     passages.append(Passage(callers=own, through=held, key=group.policies[0].key))
         return passages
@@ -282,24 +257,11 @@ class NetworkPolicies:
             for rule in policy.egress or ():
                 if not port_listed(rule, port, target.ports if target is not None else {}):
                     continue
-                named = self._towards(rule, policy.namespace, target, place)
+                named = self._peers.destination(rule, policy.namespace, target, place)
                 if named:
                     return True, True
                 may = may or named is None
         return False, may
-
-    def _towards(self, rule: PolicyRule, namespace: str, target: Workload | None, place: str) -> bool | None:
-        """Return whether a rule names the destination; None when that is not known."""
-        found: bool | None = not rule.peers
-        for blocks in self._blocks(rule):
-            covered = places.covers(blocks, place)
-            if covered:
-                return True
-            found = None if covered is None else found
-        if target is None or target.machine or target.host_network:
-            return found
-        named = any(not peer.block and pod_matches(self._world, peer, namespace, target) for peer in rule.peers)
-        return True if named else found
 
 
 def _meaning(policy: NetworkPolicy) -> tuple[object, ...]:

@@ -67,7 +67,8 @@ class Capture:
 class Workload:
     """One workload: pods of one template, or a machine. ``key`` is that of the object that it was read from.
 
-    ``addresses`` are its IPs as far as they are known; ``names`` further names it is found by (its pods');
+    ``addresses`` are its IPs as far as they are known; ``names`` further names it is found by (its pods'); ``nodes``
+    where its pods run, none where that is not known of each;
     ``ports`` are named container ports, or for a machine the port map of its entry; ``network`` the one stated for it
     alone; ``machine`` tells WorkloadEntries; ``certificate`` whether mutual TLS can be spoken to it.
     """
@@ -83,6 +84,7 @@ class Workload:
     ports: Mapping[str, int] = field(default_factory=dict)
     machine: bool = False
     host_network: bool = False
+    nodes: frozenset[str] = frozenset()
     network: str = ""
     capture: Capture = field(default_factory=Capture)
 

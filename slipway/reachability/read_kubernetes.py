@@ -176,6 +176,7 @@ def workload(
         addresses=tuple(addresses),
         ports=ports,
         host_network=spec.flag("hostNetwork") is True,
+        nodes=frozenset({node} if manifest.kind == "Pod" and (node := spec.text("nodeName")) else ()),
         network=labels.get(NETWORK_LABEL, ""),
         capture=injection.capture_of(annotations),
     )

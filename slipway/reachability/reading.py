@@ -55,7 +55,7 @@ def read(
     mesh_config: Mapping[str, Any],
     nsg: Mapping[str, tuple[NsgRule, ...]] | None = None,
     origins: Mapping[tuple[str, str, str], str] | None = None,
-    engine: Engine = Engine.KUBE_ROUTER,
+    engine: Engine = Engine.UNKNOWN,
     pod_network: str = "",
     virtual_network: tuple[str, ...] = (),
     pods_seen_as: str = "",
@@ -226,6 +226,9 @@ def _merged(pods: list[Workload], templates: list[Workload]) -> tuple[Workload, 
             name=name,
             names=tuple(item.name for item in members if item.name != name),
             addresses=tuple(address for item in members for address in item.addresses),
+            nodes=frozenset().union(*(item.nodes for item in members))
+            if all(item.nodes for item in members)
+            else frozenset(),
         )
     running = [item for item in found.values() if not item.machine]
     by_place: dict[str, list[Workload]] = {}

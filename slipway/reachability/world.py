@@ -30,11 +30,15 @@ _V = TypeVar("_V")
 
 
 class Engine(enum.Enum):
-    """What enforces NetworkPolicy; they differ in what a refused client sees."""
+    """What enforces NetworkPolicy; they differ in what they let through, and in what a refused client sees.
+
+    ``UNKNOWN``: what Kubernetes documents, and no answer where the others differ.
+    """
 
     KUBE_ROUTER = "kube-router"
     CILIUM = "cilium"
     NONE = "none"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,7 @@ class World:
     network_policies: tuple[NetworkPolicy, ...] = ()
     opaque: tuple[Opaque, ...] = ()
     nsg: Mapping[str, tuple[NsgRule, ...]] = field(default_factory=dict)
-    engine: Engine = Engine.KUBE_ROUTER
+    engine: Engine = Engine.UNKNOWN
     pod_network: str = ""
     virtual_network: tuple[str, ...] = ()
     pods_seen_as: str = ""

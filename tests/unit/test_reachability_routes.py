@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from reachability_example import ask, deployment, istio, mtls, outcome, policy, world
+from reachability_example import ask, istio, mtls, outcome, policy, world
 
 from slipway import reachability
 from slipway.manifests.nsg import Access, Direction, NsgRule, Protocol
@@ -156,78 +156,6 @@ def test_without_any_route_for_a_client_the_service_is_as_without_routes():
     routes = _routes([{"match": [{"sourceLabels": {"app": "bad"}}], "redirect": {"uri": "/moved"}}])
     assert ask(world(routes), "bad").seen is Seen.REDIRECT_301
     assert ask(world(routes), "good").outcome.value == "allowed"
-
-
-def _network(namespace, spec) -> Any:
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": "net", "namespace": namespace},
-        "spec": spec,
-    }
-
-
-def test_network_policy_of_the_destination_sees_the_port_of_the_pod():
-    peers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}}]
-    spec = {"podSelector": {}, "ingress": [{"from": peers, "ports": [{"port": 8080}]}]}
-    found = world(_network("back", spec))
-    assert outcome(found, port=80) == "allowed"
-    answer = ask(found, port=5432)
-    assert (answer.outcome.value, answer.decided_by.hop.value) == ("denied", "network policy of the destination")
-    assert ask(found, "bare", port=5432).seen is Seen.REFUSED
-    assert outcome(world(_network("back", {"podSelector": {}, "policyTypes": ["Ingress"]}))) == "denied"
-
-
-def test_what_a_pod_sends_to_itself_is_seen_by_no_network_policy():
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "alone", "namespace": "shop", "labels": {"app": "alone"}},
-        "spec": {"containers": [{"name": "app", "ports": [{"containerPort": 8080}]}]},
-        "status": {"podIP": "10.1.2.3"},
-    }
-    closed = _network("shop", {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
-    found = world(pod, closed)
-    for caller, wanted in (("alone", "allowed"), ("good", "denied")):
-        question = reachability.Question(
-            source=reachability.Workload(namespace="shop", name=caller),
-            destination=reachability.WorkloadAddress(namespace="shop", name="alone"),
-            port=8080,
-        )
-        assert reachability.decide(found, question).outcome.value == wanted
-
-
-@pytest.mark.parametrize(("allowing", "wanted"), [([{}], "unknown"), ([], "denied")])
-def test_a_pod_among_several_may_mean_itself_or_not_unless_it_is_refused_anyway(allowing, wanted):
-    closed = _network("shop", {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
-    port = {"name": "app", "ports": [{"containerPort": 8080}]}
-    several = deployment("several", "shop")
-    several["spec"]["template"]["spec"]["containers"] = [port]
-    question = reachability.Question(
-        source=reachability.Workload(namespace="shop", name="several"),
-        destination=reachability.WorkloadAddress(namespace="shop", name="several"),
-        port=8080,
-    )
-    found = reachability.decide(world(several, closed, policy(allowing, namespace="shop")), question)
-    assert found.outcome.value == wanted
-
-
-def test_network_policy_of_the_source():
-    pods = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "callee"}}}]
-    spec = {"podSelector": {"matchLabels": {"app": "good"}}, "policyTypes": ["Egress"], "egress": [{"to": pods}]}
-    assert outcome(world(_network("shop", spec))) == "allowed"
-    spec["egress"] = [{"to": [{"podSelector": {}}]}]
-    found = world(_network("shop", spec))
-    assert ask(found).decided_by.hop is reachability.Hop.SOURCE_NETWORK_POLICY
-    assert outcome(found, "bad") == "allowed"
-    assert outcome(world(_network("shop", spec), engine=reachability.Engine.NONE)) == "allowed"
-
-
-def test_blocks_of_addresses_that_nobody_knows_are_unknown():
-    spec = {"podSelector": {}, "ingress": [{"from": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}]}
-    assert outcome(world(_network("back", spec))) == "unknown"
-    assert outcome(world(_network("back", spec), pod_network="10.1.2.0/24")) == "allowed"
-    assert outcome(world(_network("back", spec), pod_network="10.2.0.0/16")) == "denied"
 
 
 def _machine() -> Any:

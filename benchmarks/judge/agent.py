@@ -1,11 +1,12 @@
 """One application of the fleet, run in a pod's network namespace with the standard library alone.
 
-Usage: agent.py PLACE PORTS CERTIFICATE KEY TLS_PORT. Serves its ports, and for each line on standard input, a JSON
-list of requests, prints one line with the list of what came of them.
+Usage: agent.py PLACE PORTS CERTIFICATE KEY TLS_PORT. Serves its ports, the last one with TLS for those that begin it.
+For each line on standard input, a JSON list of requests, it prints one line with the list of what came of them.
 """
 
 import asyncio
 import json
+import socket
 import ssl
 import sys
 import urllib.parse
@@ -18,6 +19,7 @@ _FIRST_BYTES_S = 5.0
 _ADMIN = "http://127.0.0.1:15000"
 _LISTENERS = "virtualInbound|0.0.0.0_1[789][0-9]+"  # of sidecars, and those of gateways
 _LONGEST = 1 << 16
+_HANDSHAKE = b"\x16"  # Source: RFC 8446 5.1, ContentType
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -35,6 +37,35 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         pass  # the client's end tells what came of it
     finally:
         writer.close()
+
+
+async def _listen(server: socket.socket, context: ssl.SSLContext) -> None:
+    """Serve whatever clients begin with: nothing then depends on what an application expects."""
+    loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+    while True:
+        connection, _ = await loop.sock_accept(server)
+        task = loop.create_task(_accepted(connection, context))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+
+async def _accepted(connection: socket.socket, context: ssl.SSLContext) -> None:
+    loop, begun = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(connection, begun.set)
+    try:
+        await asyncio.wait_for(begun.wait(), _FIRST_BYTES_S)
+        first = connection.recv(1, socket.MSG_PEEK)
+    except (OSError, TimeoutError):
+        connection.close()
+        return
+    finally:
+        loop.remove_reader(connection)
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader, _serve)
+    try:
+        await loop.connect_accepted_socket(lambda: protocol, connection, ssl=context if first == _HANDSHAKE else None)
+    except (OSError, ssl.SSLError):
+        connection.close()  # the client's end tells what came of it
 
 
 def _answer(request: bytes, port: int) -> bytes:
@@ -161,7 +192,9 @@ async def _main() -> None:
     servers = [await asyncio.start_server(_serve, "0.0.0.0", int(port)) for port in ports.split(",")]  # noqa: S104
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    servers.append(await asyncio.start_server(_serve, "0.0.0.0", int(tls_port), ssl=context))  # noqa: S104
+    server = socket.create_server(("0.0.0.0", int(tls_port)))  # noqa: S104
+    server.settimeout(0)
+    accepting = asyncio.create_task(_listen(server, context))
     print("ready", flush=True)  # noqa: T201 - what the other side waits for
     while line := await asyncio.to_thread(sys.stdin.readline):
         try:
@@ -169,6 +202,9 @@ async def _main() -> None:
         except OSError as error:
             found = {"missing": str(error), "refused": ""}
         print(json.dumps(found), flush=True)  # noqa: T201
+    accepting.cancel()
+    for item in servers:
+        item.close()
 
 
 if __name__ == "__main__":

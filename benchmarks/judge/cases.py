@@ -71,8 +71,8 @@ def stand_in(
     """Return the fleet of lot 0 as a cluster would tell of it, with ``odd`` the pods that are unlike its own.
 
     Those at the places ``planned`` are shown as what they are made of, before anything runs. The lot's own pods are
-    shown as one of a Deployment, one of a StatefulSet, one whose address an old kubelet tells, and one beside a pod
-    that has ended; with ``twice`` each of them as the two of a Deployment, with ``machines`` as a machine.
+    shown as one of a Deployment beside it, one of a StatefulSet, one whose address an old kubelet tells, and one
+    beside a pod that has ended; with ``twice`` each as the two of a Deployment, with ``machines`` as a machine.
     """
     known, found = addresses(), list[Object]()
     further = fleet.ODDS if odd else ()
@@ -96,7 +96,7 @@ def stand_in(
         elif item["kind"] == "Service":
             found.append({**item, "spec": {**item["spec"], "clusterIP": f"10.62.250.{number}"}})
         elif item["kind"] == "Namespace":
-            found.append(item)
+            found.append(_asking_otherwise(item) if metadata["name"] == LOT.namespaces[1] else item)
     return [*found, *_STRANGERS]
 
 
@@ -105,8 +105,15 @@ def _named(pod: Object, name: str, labels: Mapping[str, str]) -> Object:
     return {**pod, "metadata": {**metadata, "name": name, "labels": {**metadata["labels"], **labels}}}
 
 
+def _asking_otherwise(namespace: Object) -> Object:
+    """Return a namespace that asks for sidecars by the older label, too."""
+    labels = {**namespace["metadata"]["labels"], "istio-injection": "enabled"}
+    return {**namespace, "metadata": {**namespace["metadata"], "labels": labels}}
+
+
 def _of_a_deployment(pod: Object) -> list[Object]:
-    return [_named(pod, f"{pod['metadata']['name']}-7d9f6c5b4-x2x4z", {"pod-template-hash": "7d9f6c5b4"})]
+    running = _named(pod, f"{pod['metadata']['name']}-7d9f6c5b4-x2x4z", {"pod-template-hash": "7d9f6c5b4"})
+    return [running, _deployment(pod)]
 
 
 def _of_a_stateful_set(pod: Object) -> list[Object]:
@@ -182,12 +189,12 @@ _STRANGERS: Sequence[Object] = [
             "spec": {
                 "selector": labels,
                 "clusterIP": address,
-                "ports": [{"name": "http", "port": 80, "targetPort": 9999}],
+                "ports": [{"name": "http", "port": 80, "targetPort": target}],
             },
         }
-        for namespace, labels, address in (
-            (LOT.gate.namespace, {"app": "another-gate"}, "10.62.251.1"),
-            (fleet.PLAIN, LOT.gate.labels, "10.62.251.2"),
+        for namespace, labels, address, target in (
+            (LOT.gate.namespace, {"app": "another-gate"}, "10.62.251.1", 9999),
+            (fleet.PLAIN, LOT.gate.labels, "10.62.251.2", 8080),
         )
     ),
 ]

@@ -30,7 +30,7 @@ LISTENING_OUTSIDE, TLS_OUTSIDE = (80, *LISTENING), 9443
 DECLARED_HTTP = frozenset({HTTP, HTTP_TOO})
 
 # Service port, port's name, workload port. Whatever the port declares, the applications behind take both HTTP and
-# anything else, but for TLS.
+# anything else; the last one TLS, too.
 PORTS = (
     (WEB_PORT, "http", HTTP),
     (81, "http-too", HTTP_TOO),

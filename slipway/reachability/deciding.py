@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from slipway.reachability.answers import Answer, Hop, Outcome, Seen
 from slipway.reachability.callers import Caller, Callers
+from slipway.reachability.dialled import Dialled
 from slipway.reachability.inbound import Way, Wire, application_of
 from slipway.reachability.objects import Proxy, Service
-from slipway.reachability.outbound import Dialled, Outbound
+from slipway.reachability.outbound import Outbound
 from slipway.reachability.questions import Application, External, Host, Outside, Plain, Question, WorkloadAddress
 from slipway.reachability.questions import Workload as Named
 from slipway.reachability.request import Http, Request

@@ -226,9 +226,7 @@ def _merged(pods: list[Workload], templates: list[Workload]) -> tuple[Workload, 
             name=name,
             names=tuple(item.name for item in members if item.name != name),
             addresses=tuple(address for item in members for address in item.addresses),
-            nodes=frozenset().union(*(item.nodes for item in members))
-            if all(item.nodes for item in members)
-            else frozenset(),
+            nodes=_nodes(members),
         )
     running = [item for item in found.values() if not item.machine]
     by_place: dict[str, list[Workload]] = {}
@@ -240,3 +238,9 @@ def _merged(pods: list[Workload], templates: list[Workload]) -> tuple[Workload, 
             name = item.name if (item.namespace, item.name) not in found else f"{item.name}.{item.key.kind.lower()}"
             found[item.namespace, name] = dataclasses.replace(item, name=name)
     return tuple(found[key] for key in sorted(found))
+
+
+def _nodes(pods: list[Workload]) -> frozenset[str]:
+    """Return where pods run, none unless that is known of each."""
+    known = all(item.nodes for item in pods)
+    return frozenset(node for item in pods for node in item.nodes if known)

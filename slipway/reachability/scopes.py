@@ -125,13 +125,6 @@ class Scope:
             and any(self.imports_routes(item.namespace, host) for host in item.hosts)
         )
 
-    def virtual_services_of(self, host: str) -> list[VirtualService]:
-        """Return the VirtualServices that name ``host`` best, in no order."""
-        if not self.virtual_services:
-            return []
-        best = most_specific(host, (name for item in self.virtual_services for name in item.hosts))
-        return [] if best is None else [item for item in self.virtual_services if best in item.hosts]
-
     def connecting(self, host: str) -> list[VirtualService]:
         """Return the VirtualServices by which connections to ``host`` may go, those of wider hosts too, in no order.
 
@@ -139,16 +132,24 @@ class Scope:
         """
         return [item for item in self.virtual_services if any(strings.hosts_meet(name, host) for name in item.hosts)]
 
-    def routing(self, host: str) -> list[VirtualService]:
-        """Return the VirtualServices by which HTTP to ``host`` may go; several when that is a matter of age.
+    def routing(self, host: str) -> list[list[VirtualService]]:
+        """Return the VirtualServices by which HTTP to ``host`` may go, in turn; several are a matter of age.
 
-        Those that are only seen in the own namespace come first, then those exported to it, then everybody's.
-        Source: istio 1.29.1 pilot/pkg/model/virtualservice.go, SelectVirtualServices, and push_context.go,
-        initVirtualServices; of two with one host the first makes the virtual host.
+        Those that are only seen in the own namespace come first, then those exported to it, then everybody's. Who
+        names the host itself makes way for the next one where it has no routes; of those that only cover it the best
+        one is chosen before.
+        Source: istio 1.29.1 pilot/pkg/model/virtualservice.go, SelectVirtualServices, push_context.go,
+        initVirtualServices, sidecar.go, computeWildcardHostVirtualServiceIndex, and
+        pilot/pkg/networking/core/route/route.go, BuildSidecarVirtualHostWrapper: of two with one host the first that
+        has routes makes the virtual host.
         """
-        found = self.virtual_services_of(host)
-        first = min((self.world.reach(item, self.namespace) for item in found), default=0)
-        return [item for item in found if self.world.reach(item, self.namespace) == first]
+        best = most_specific(host, (name for item in self.virtual_services for name in item.hosts))
+        turns: dict[int, list[VirtualService]] = {}
+        for item in self.virtual_services:
+            if best is not None and best in item.hosts:
+                turns.setdefault(self.world.reach(item, self.namespace), []).append(item)
+        found = [turns[reach] for reach in sorted(turns)]
+        return found if best == host else found[:1]
 
 
 class Scopes:

@@ -8,8 +8,9 @@ from slipway.reachability import classes, entrances, inbound
 from slipway.reachability.answers import Answer, Outcome
 from slipway.reachability.callers import Caller, Callers, members
 from slipway.reachability.deciding import caller_at, decide, default_host, each, named, unmodelled
+from slipway.reachability.dialled import Dialled
 from slipway.reachability.objects import Protocol, Proxy, Service, ServicePort, VirtualService
-from slipway.reachability.outbound import Dialled, Outbound
+from slipway.reachability.outbound import Outbound
 from slipway.reachability.questions import Application, Host, Outside, Question, Workload
 from slipway.reachability.request import Http, Request
 from slipway.reachability.visibility import most_specific

@@ -74,6 +74,13 @@ def test_shrinking_leaves_what_is_needed():
     assert shrink.smallest(objects, fails, attempts=100) == [{"kind": "A", "spec": {"rules": [{"x": [2]}]}}]
 
 
+def test_shrinking_leaves_routes_their_destinations():
+    route = {"match": [{"sniHosts": ["a.example"]}], "route": [{"destination": {"host": "a"}}]}
+    objects = [{"kind": "VirtualService", "spec": {"hosts": ["a.example"], "tls": [route]}}]
+    smallest = shrink.smallest(objects, lambda found: any(item["spec"].get("tls") for item in found), attempts=100)
+    assert smallest == [{"kind": "VirtualService", "spec": {"tls": [{"route": route["route"]}]}}]
+
+
 def test_fields_that_decide_are_counted():
     rule = {"to": [{"operation": {"methods": ["GET"]}}]}
     policy = {

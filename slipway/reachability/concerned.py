@@ -1,0 +1,106 @@
+"""Which scopes may hold what takes a connection, so that the proxies of all others need not be asked."""
+
+import functools
+
+from slipway.reachability.clusters import Clusters
+from slipway.reachability.dialled import Dialled
+from slipway.reachability.objects import Service, Sidecar, VirtualService
+from slipway.reachability.read_routes import MESH
+from slipway.reachability.request import Request
+from slipway.reachability.scopes import Scope, Scopes
+from slipway.reachability.strings import host_covers, without_port
+from slipway.reachability.world import World
+
+
+class Concerned:
+    """Finds scopes by what is dialled and by the names in a request; the last answer is remembered."""
+
+    def __init__(self, world: World, scopes: Scopes, clusters: Clusters) -> None:
+        self._world = world
+        self._scopes = scopes
+        self._clusters = clusters
+        self._last: tuple[Dialled | None, str | None, str] = (None, None, "")
+        self._found: list[tuple[Scope, tuple[object, ...]]] = []
+
+    def scopes(self, dialled: Dialled, request: Request) -> list[tuple[Scope, tuple[object, ...]]]:
+        """Return the scopes that may hold what takes the connection, each with its signature.
+
+        The last answer is remembered: every kind of request to one destination asks for it.
+        """
+        host = None if request.http is None else request.http.host
+        last, *names = self._last
+        if last is not dialled or names != [host, request.sni]:
+            scopes = [self._scopes.all[index] for index in self._scopes.naming(self._entries(dialled, request))]
+            self._found = [(scope, self._signature(scope, dialled, request)) for scope in scopes]
+            self._last = (dialled, host, request.sni)
+        return self._found
+
+    def _signature(self, scope: Scope, dialled: Dialled, request: Request) -> tuple[object, ...]:
+        """Return what tells scopes apart for a connection; those that are alike are asked once."""
+        hosts = {service.hostname for service in dialled.services}
+        elsewhere = request.http is not None and self.called(request.http.host) not in hosts
+        if elsewhere or scope.virtual_services or (scope.sidecar is not None and _unusual(scope.sidecar)):
+            return (id(scope),)
+        services = scope.pick(dialled.services)
+        rules = [id(item) for service in services for item in self._clusters.rules(scope.namespace, service)]
+        own = {service.namespace == scope.namespace for service in dialled.services}
+        return (
+            *map(id, services),
+            -1,
+            *rules,
+            dialled.port in scope.http_ports,
+            id(scope) if dialled.port in scope.nameless_ports or not services else 0,
+            *own,
+        )
+
+    def _entries(self, dialled: Dialled, request: Request) -> set[tuple[str, str]]:
+        """Return namespaces and hosts of everything that may take the connection in a scope that holds it."""
+        services = list(dialled.services)
+        if request.http is not None:
+            host = self.called(request.http.host)
+            services += self._world.services_by_host.get(host, [])
+            services += self.short.get(host, [])
+            services += [self._world.service_at[host]] if host in self._world.service_at else []
+        names = {item.hostname for item in services} | {request.sni or dialled.name}
+        names.update((self.called(request.http.host),) if request.http is not None else ())
+        entries = {(item.namespace, item.hostname) for item in services}
+        for item in self._meshed:
+            for host in item.hosts:
+                if host in names or (host.startswith("*") and any(host_covers(host, name) for name in names)):
+                    entries.add((item.namespace, host))
+        for item in self._nameless_services:
+            if item.port(dialled.port) is not None:
+                entries.add((item.namespace, item.hostname))
+        return entries
+
+    def called(self, host: str) -> str:
+        """Return the name that virtual hosts compare: without case and port; a full name may end in a dot.
+
+        Source: istio 1.29.1 pilot/pkg/networking/core/httproute.go, GenerateAltVirtualHosts; Envoy compares domains
+        without case.
+        """
+        name = without_port(host).lower()
+        return name[:-1] if name.endswith(".") and name[:-1] in self._world.services_by_host else name
+
+    @functools.cached_property
+    def short(self) -> dict[str, list[Service]]:
+        """Kubernetes Services by the short forms of their names."""
+        found: dict[str, list[Service]] = {}
+        for item in self._world.services:
+            if item.kubernetes:
+                own = f"{item.key.name}.{item.namespace}"
+                for name in (item.key.name, own, f"{own}.svc"):
+                    found.setdefault(name, []).append(item)
+        return found
+
+    @functools.cached_property
+    def _meshed(self) -> list[VirtualService]:
+        return [item for item in self._world.virtual_services if MESH in item.gateways]
+
+    @functools.cached_property
+    def _nameless_services(self) -> list[Service]:
+        return [item for item in self._world.services if not self._world.addressed(item)]
+
+
+def _unusual(sidecar: Sidecar) -> bool:
+    return bool(sidecar.unmodelled) or any(item.port is not None for item in sidecar.egress)

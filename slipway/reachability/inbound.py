@@ -204,13 +204,14 @@ class Inbound:
         """Return who gets into the network rules of the workload."""
         passed, port = _Passed(mask), target.port
         passage = self._networks.into(workload, self._place(target), port, mask, led=target.led)
-        passed.filter(mask, passage.through, self._isolated(passage.key, Hop.DESTINATION_NETWORK_POLICY, way))
+        if passage is not None:
+            passed.filter(mask, passage.through, self._isolated(passage.key, Hop.DESTINATION_NETWORK_POLICY, way))
         if workload.machine:
             through = self._groups.into(workload.name, port, passed.through)
             passed.filter(passed.through, through, _guarded(workload.name, Hop.DESTINATION_NSG, way))
         return passed
 
-    def _isolated(self, key: Key | None, hop: Hop, way: Way) -> Answer:
+    def _isolated(self, key: Key, hop: Hop, way: Way) -> Answer:
         seen = unreachable(way, REFUSAL.get(self._world.engine, Seen.TIMEOUT))
         reason = f"no rule of the network policies ({key} among them) lets it through"
         if self._world.engine is Engine.UNKNOWN:

@@ -20,11 +20,11 @@ REFUSAL = {Engine.KUBE_ROUTER: Seen.REFUSED, Engine.CILIUM: Seen.TIMEOUT, Engine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """Who of ``callers`` gets through; ``key`` is a policy that isolates them, None when none does."""
+    """Who of ``callers`` gets through; ``key`` is a policy that isolates them."""
 
     callers: int
     through: Some
-    key: Key | None
+    key: Key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,17 +49,16 @@ class NetworkPolicies:
             caller.workload: index for index, caller in enumerate(callers.list) if caller.workload is not None
         }
 
-    def into(self, workload: Workload, place: str, port: int, mask: int, *, led: bool) -> Passage:
-        """Return which callers of ``mask`` reach a pod's port, by the policies of the pod; ``place`` is its address.
+    def into(self, workload: Workload, place: str, port: int, mask: int, *, led: bool) -> Passage | None:
+        """Return which callers of ``mask`` reach a pod's port, by the policies of the pod; None where it has none.
 
-        ``led`` tells that the node leads them there from a Service's address.
+        ``place`` is the pod's address; ``led`` tells that the node leads them there from a Service's address.
         """
-        everybody = Passage(callers=mask, through=Some(must=mask, may=mask), key=None)
         if self._engine is Engine.NONE or workload.machine or workload.host_network:
-            return everybody
+            return None
         policies = self._isolating(workload)
         if not policies:
-            return everybody
+            return None
         found = self._let_in(policies, workload, port) | self._itself(workload, led=led) | self._on_the_node(workload)
         if self._may_be_router:
             found |= self._as_router(self._let_out_there(policies, workload, place, port))

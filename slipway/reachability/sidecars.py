@@ -5,6 +5,7 @@ of a port; a fallback that passes or blocks), tls.go, and pilot/pkg/networking/u
 """
 
 import functools
+import operator
 
 from slipway.reachability import paths
 from slipway.reachability.answers import Answer, Hop, Key, Outcome, Seen
@@ -148,19 +149,26 @@ class Sidecars:
     ) -> Split:
         """Return what the first VirtualService does that has routes for a caller, else the service.
 
-        Which one of a turn comes first is a matter of age.
+        Which one of a turn comes first is a matter of age; of those that only cover the host the first one is taken
+        whether it has routes or not.
         """
+        covering = bool(services) and not any(services[0].hostname in item.hosts for turn in turns for item in turn)
         split: Split = []
         rest = mask
         for turn in turns:
+            having = [rest if item.unmodelled else self._present(item, dialled.port, rest) for item in turn]
+            somebodys = functools.reduce(operator.or_, having, 0)
             parts = [
                 (own, self._routed(scope, item, dialled, request=request, http=http, mask=own))
-                for item in turn
-                if (own := rest if item.unmodelled else self._present(item, dialled.port, rest))
+                for item, own in zip(turn, having, strict=True)
+                if own
+            ]
+            absent = {somebodys & ~own for own in having} - {0} if covering else set[int]()
+            parts += [
+                (lack, self._without_routes(scope, services, dialled, request, lack)) for lack in sorted(absent)
             ]
             split += whichever(parts)
-            for own, _ in parts:
-                rest &= ~own
+            rest &= ~somebodys
         return split + self._without_routes(scope, services, dialled, request, rest) if rest else split
 
     def _present(self, item: VirtualService, port: int, mask: int) -> int:

@@ -152,6 +152,24 @@ def test_route_for_other_clients_is_passed_over():
     assert ask(world(routes), "good").seen is Seen.NOT_FOUND_404
 
 
+def _answering(name, host, **match: Any) -> Any:
+    route = {"directResponse": {"status": 404}, **({"match": [match]} if match else {})}
+    return istio("VirtualService", name, "back", {"hosts": [host], "http": [route]})
+
+
+def test_who_names_a_host_and_has_no_routes_makes_way():
+    assert outcome(world(_answering("a", HOST, port=81), _answering("b", HOST))) == "denied"
+    assert outcome(world(_answering("a", HOST, port=81))) == "allowed"
+
+
+def test_of_those_that_cover_a_host_one_is_taken_whether_it_has_routes_or_not():
+    wild = "*.back.svc.cluster.local"
+    assert outcome(world(_answering("a", wild, port=81), _answering("b", wild))) == "unknown"
+    assert outcome(world(_answering("a", wild), _answering("b", wild))) == "denied"
+    assert outcome(world(_answering("a", wild, port=81), _answering("b", wild, port=81))) == "allowed"
+    assert outcome(world(_answering("a", wild, port=81), _answering("b", "*.svc.cluster.local"))) == "allowed"
+
+
 def test_without_any_route_for_a_client_the_service_is_as_without_routes():
     routes = _routes([{"match": [{"sourceLabels": {"app": "bad"}}], "redirect": {"uri": "/moved"}}])
     assert ask(world(routes), "bad").seen is Seen.REDIRECT_301

@@ -81,11 +81,12 @@ class NetworkPolicies:
         return self._engine is not Engine.NONE and bool(self._isolating(workload))
 
     def _isolating(self, workload: Workload) -> list[NetworkPolicy]:
-        return [
-            item
-            for item in self._world.network_policies_in.get(workload.namespace, ())
-            if item.ingress is not None and selector_matches(item.pods, workload.labels)
-        ]
+        """Return the policies that limit who gets into a pod."""
+        return [item for item in self._selecting(workload) if item.ingress is not None]
+
+    def _selecting(self, workload: Workload) -> list[NetworkPolicy]:
+        own = self._world.network_policies_in.get(workload.namespace, ())
+        return [item for item in own if selector_matches(item.pods, workload.labels)]
 
     def _itself(self, workload: Workload, *, led: bool) -> Some:
         """Return the caller that is this very pod: what it sends to its own address never leaves it.
@@ -143,11 +144,7 @@ class NetworkPolicies:
         own = self._own(workload)
         if not own:
             return NOBODY
-        leaving = [
-            item
-            for item in self._world.network_policies_in.get(workload.namespace, ())
-            if item.egress is not None and selector_matches(item.pods, workload.labels)
-        ]
+        leaving = [item for item in self._selecting(workload) if item.egress is not None]
         entering = self._isolating(workload)
         out = self._leaving(leaving, workload, place, port) if leaving else (True, True)
         into = self._let_in(entering, workload, port) if entering else self._callers.all
@@ -162,19 +159,6 @@ class NetworkPolicies:
                 surely, possibly = self._leaving((policy,), workload, place, port)
                 found |= Some(must=callers if surely else 0, may=callers if possibly else 0)
         return found
-
-    def _let_in_there(self, policies: Iterable[NetworkPolicy], target: Workload | None, port: int) -> Some:
-        """Return the callers whom one of their own policies lets into the pod called: one that is about both ends."""
-        if target is None or target.machine or target.host_network:
-            return NOBODY
-        both = [
-            item
-            for item in policies
-            if item.ingress is not None
-            and item.namespace == target.namespace
-            and selector_matches(item.pods, target.labels)
-        ]
-        return self._let_in(both, target, port)
 
     @functools.cached_property
     def _held(self) -> dict[int, int]:
@@ -197,15 +181,18 @@ class NetworkPolicies:
             return []
         passages: list[Passage] = []
         itself = NOBODY if target is None else self._itself(target, led=led)
-        if self._may_be_router and led and target is not None:
-            itself |= self._as_router(self._led_back(target, place, port))
+        entering: list[NetworkPolicy] = []
+        if self._may_be_router and target is not None and not target.machine and not target.host_network:
+            entering = self._isolating(target)
+            itself |= self._as_router(self._led_back(target, place, port)) if led else NOBODY
         for group in self._isolated:
             if own := group.callers & mask:
                 surely, possibly = through[group.alike]
                 if not surely:
                     named = itself
-                    if self._may_be_router:
-                        named |= self._as_router(self._let_in_there(group.policies, target, port))
+                    if target is not None and (both := [item for item in entering if item in group.policies]):
+                        # One policy about both ends lets in there whom it holds back here.
+                        named |= self._as_router(self._let_in(both, target, port))
                     held = Some(must=own & named.must, may=own if possibly else own & named.may)
                     passages.append(Passage(callers=own, through=held, key=group.policies[0].key))
         return passages

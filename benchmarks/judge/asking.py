@@ -116,11 +116,23 @@ def together(world_: reachability.World, questions: Sequence[reachability.Questi
         requests = [deciding.request_of(questions[index], dialled) for index in indices]
         splits = outbound.send_each(dialled, requests, callers.everybody)
         for index, split in zip(indices, splits, strict=True):
+            _whole(split, len(known))
             source = questions[index].source
             assert isinstance(source, reachability.Workload)  # noqa: S101 - all others were asked alone
             bit = 1 << deciding.caller_index(world_, source.namespace, source.name)
             (found[index],) = [item for mask, item in split if mask & bit]
     return [found[index] for index in range(len(questions))]
+
+
+def _whole(split: Iterable[tuple[int, reachability.Answer]], count: int) -> None:
+    """Raise ValueError unless every one of ``count`` callers has exactly one answer, and nobody else any."""
+    seen = 0
+    for mask, answer in split:
+        if mask <= 0 or mask & seen or mask >> count:
+            raise ValueError(f"{mask:b} of {count} callers, after {seen:b}: {answer}")
+        seen |= mask
+    if seen != (1 << count) - 1:
+        raise ValueError(f"{seen:b} of {count} callers have an answer")
 
 
 def alone(world_: reachability.World, questions: Sequence[reachability.Question]) -> list[reachability.Answer]:

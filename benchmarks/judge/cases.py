@@ -16,6 +16,7 @@ import yaml
 from benchmarks.judge import asking, fleet, sets
 from slipway import reachability
 from slipway.lab import instance
+from slipway.manifests.surroundings import Surroundings
 
 FOLDER = Path(__file__).parents[2] / "tests" / "cases" / "judge"
 LOT = fleet.Lot(number=0)
@@ -37,6 +38,7 @@ class Case:
 
     ``planned`` tells that the analyser sees the odd pods before they run, as Deployments without addresses.
     ``refuses`` is a part of what a proxy says that does not take the objects; nothing can then be measured.
+    ``around`` is a whole mesh of its own, with everything that a cluster told, where the case is not about the fleet.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Case:
     planned: bool = False
     refuses: str = ""
     mesh: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MESH)
+    around: Surroundings | None = None
 
     @property
     def odd(self) -> bool:
@@ -229,12 +232,13 @@ def load(path: Path) -> Case:
 def _case(name: str, found: Mapping[str, Any]) -> Case:
     return Case(
         name=name,
-        objects=tuple(found["objects"]),
+        objects=tuple(found.get("objects", ())),
         requests=tuple(_row(item) for item in found["requests"]),
         unknown=bool(found.get("unknown")),
         planned=bool(found.get("planned")),
         refuses=found.get("refuses", ""),
         mesh=found.get("mesh", MESH),
+        around=Surroundings.from_json(json.dumps(found["around"])) if "around" in found else None,
     )
 
 
@@ -291,6 +295,21 @@ def document(
     return {"mesh": dict(mesh), "objects": list(objects), "requests": [_document(*item) for item in requests]}
 
 
+def whole(case: Case) -> str:
+    """Return a case about a whole mesh as it is stored: one line for each object and for each request."""
+    assert case.around is not None  # noqa: S101 - others are told by document
+    around = json.loads(case.around.to_json())
+    objects = around.pop("manifests")
+    lines = [
+        f'{{"around": {json.dumps(around)[:-1]}, "manifests": [',
+        ",\n".join(json.dumps(item) for item in objects),
+        ']}, "requests": [',
+        ",\n".join(json.dumps(_document(*item)) for item in case.requests),
+        "]}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def _document(request: sets.Request, measured: asking.Measured) -> dict[str, Any]:
     found: dict[str, Any] = {"from": request.source}
     found.update({"pod": request.pod} if request.pod else {"to": request.host})
@@ -344,6 +363,8 @@ def world_of(case: Case) -> reachability.World:
 
     Both come as texts, as a cluster's answers do: no part of them is the same object as a word of the analyser's.
     """
+    if case.around is not None:
+        return reachability.read_applied((), Surroundings.from_json(case.around.to_json()))
     return _world(case, [item.place for item in fleet.ODDS] if case.planned else [])
 
 
@@ -366,6 +387,8 @@ def disagreements(
     world = world_of(case) if world is None else world
     for way in ways:
         yield from _differing(case, case.requests, world, getattr(asking, way))
+    if case.around is not None:
+        return
     entering = [item for item in case.requests if asking.enters(item[0])]
     yield from _differing(case, entering, world, asking.from_outside)
     if not case.planned and not _tells_pods_apart(case.objects):
@@ -423,6 +446,11 @@ def _tells_pods_apart(objects: Sequence[Object]) -> bool:
     return any(item.overlaps(_PODS) and not _PODS.subnet_of(item) for item in blocks)
 
 
+def _is_a_bug(answer: reachability.Answer) -> bool:
+    """Return whether the analyser itself says that it contradicts itself."""
+    return any("a bug of the analyser" in reason for reason in answer.reasons)
+
+
 def _differing(
     case: Case,
     rows: Sequence[tuple[sets.Request, asking.Measured]],
@@ -432,7 +460,7 @@ def _differing(
     declared = not asking.has_own_ports(case.objects)
     answers = ask(world, [asking.question(request) for request, _ in rows])
     for answer, (request, measured) in zip(answers, rows, strict=True):
-        if case.unknown != (answer.outcome is reachability.Outcome.UNKNOWN):
+        if case.unknown != (answer.outcome is reachability.Outcome.UNKNOWN) or _is_a_bug(answer):
             yield f"{request}: {answer.outcome.value}: {'; '.join(answer.reasons)}"
         elif difference := asking.difference(answer, measured, as_declared=declared):
             yield f"{request}: {difference}; {'; '.join(answer.reasons)}"

@@ -67,7 +67,8 @@ class Callers:
         by_address: dict[str, int] = defaultdict(int)
         self.unplaced = 0
         for index, caller in enumerate(self.list):
-            by_identity[caller.identity] |= 1 << index
+            if caller.identity:
+                by_identity[caller.identity] |= 1 << index
             for address in caller.addresses:
                 by_address[address] |= 1 << index
             if not caller.addresses:
@@ -79,13 +80,13 @@ class Callers:
 
     def identified(self, match: Match) -> int:
         """Return the callers whose certificate's identity matches; those without one never do."""
-        if match.shape is Shape.EXACT and not match.ignore_case:
-            return self._by_identity.get(match.text, 0) if match.text else 0
+        if match.shape is Shape.EXACT:  # nobody compares identities without their case
+            return self._by_identity.get(match.text, 0)
         found = self._identities.get(match)
         if found is None:
             found = 0
             for identity, mask in self._by_identity.items():
-                if identity and match.matches(identity):
+                if match.matches(identity):
                     found |= mask
             self._identities[match] = found
         return found
@@ -101,24 +102,19 @@ class Callers:
     def _placed(self, network: Network) -> Some:
         inside = outside = 0
         for address, mask in self._by_address.items():
-            if address is not None and address.version == network.version and address in network:
+            if address is not None and address in network:
                 inside |= mask
             else:
                 outside |= mask
         pods = self._pod_network
-        if network.prefixlen == 0 or (
-            pods is not None and pods.version == network.version and _covers(network, pods)
-        ):
-            return Some(must=inside & ~outside | self.unplaced, may=inside | self.unplaced)
-        if pods is not None and not pods.overlaps(network):
-            return Some(must=inside & ~outside, may=inside)
-        return Some(must=inside & ~outside, may=inside | self.unplaced)
+        surely = network.prefixlen == 0 if pods is None else _covers(network, pods)
+        possibly = surely or pods is None or pods.overlaps(network)
+        unplaced = Some(must=self.unplaced if surely else 0, may=self.unplaced if possibly else 0)
+        return unplaced | Some(must=inside & ~outside, may=inside)
 
 
 def _covers(network: Network, other: Network) -> bool:
-    if isinstance(network, ipaddress.IPv4Network):
-        return isinstance(other, ipaddress.IPv4Network) and other.subnet_of(network)
-    return isinstance(other, ipaddress.IPv6Network) and other.subnet_of(network)
+    return other.network_address in network and other.broadcast_address in network
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

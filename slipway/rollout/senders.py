@@ -4,10 +4,10 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from concurrent import futures
+from typing import Protocol
 
 from slipway.mesh import model
 from slipway.rollout import ground, probes, sources, stand_ins
-from slipway.rollout.checks import check
 from slipway.world import kubernetes
 
 _AT_ONCE = 10
@@ -19,6 +19,25 @@ DATABASE_USER = "postgres"
 _BY_POD = frozenset({sources.Manner.OPENED, sources.Manner.CERTIFICATE, sources.Manner.BARE})
 
 
+class Sent(Protocol):
+    """Something that is to be sent; ``name`` tells it from all others of a run."""
+
+    @property
+    def name(self) -> str:
+        """Unique within a run."""
+        ...
+
+    @property
+    def source(self) -> sources.Source:
+        """From whom."""
+        ...
+
+    @property
+    def request(self) -> probes.Request:
+        """What is sent."""
+        ...
+
+
 class Senders:
     """Knows where each source is found: a pod by running the prober in it, a machine, the node, the outside."""
 
@@ -28,7 +47,7 @@ class Senders:
         self._ground = place
         self._mesh = mesh
 
-    def measure(self, checks: Sequence[check.Check]) -> Mapping[str, probes.Result]:
+    def measure(self, checks: Sequence[Sent]) -> Mapping[str, probes.Result]:
         """Send the requests of ``checks``, those of one source at once, and return the results by check's name.
 
         A source that cannot be used gives the result ``unsent`` with the reason for each of its checks.
@@ -41,7 +60,7 @@ class Senders:
                 found.update(results)
         return found
 
-    def _measure_source(self, checks: Sequence[check.Check]) -> dict[str, probes.Result]:
+    def _measure_source(self, checks: Sequence[Sent]) -> dict[str, probes.Result]:
         try:
             documents = [
                 item.request.document(name=item.name, address=self.address(item.request.target)) for item in checks
@@ -116,7 +135,7 @@ class Senders:
         return pod
 
 
-def needed_pods(checks: Sequence[check.Check]) -> tuple[sources.Source, ...]:
+def needed_pods(checks: Sequence[Sent]) -> tuple[sources.Source, ...]:
     """Return the sources of ``checks`` for which a pod of ours has to stand in."""
     found: dict[tuple[str, str], sources.Source] = {}
     for item in checks:

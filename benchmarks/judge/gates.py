@@ -15,6 +15,9 @@ _PORT_OF = {"HTTP": (80, 81), "HTTPS": (443,), "TLS": (444,), "TCP": (9000,)}
 _MORE_PORTS = (18080, 18443)  # a server may name the port of the proxy itself
 
 
+_EVERY_HOST = "*/*"  # istiod 1.29.1 does not survive another host after it: docs/reachability.md
+
+
 class Gates:
     """Makes the gateway objects of one set."""
 
@@ -62,6 +65,8 @@ class Gates:
         port = {"number": number, "name": f"{kind.lower()}-{index}", "protocol": protocol}
         server: Object = {"port": port, "hosts": [self._host() for _ in range(random_.choice((1, 1, 2)))]}
         server["hosts"] = list(dict.fromkeys(server["hosts"]))
+        if _EVERY_HOST in server["hosts"]:
+            server["hosts"] = [_EVERY_HOST]
         if kind == "HTTP" and words.chance(random_, 0.2):
             server["tls"] = {"httpsRedirect": True}
         if kind == "HTTPS":

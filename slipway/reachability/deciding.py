@@ -43,7 +43,13 @@ def each(world: World, source: Named | Plain | Outside, questions: Iterable[Ques
 
 
 def unmodelled(world: World) -> Answer | None:
-    """Return the answer to every question where settings of the mesh are not modelled, None where they are."""
+    """Return the answer to every question where the mesh as a whole is not modelled, None where it is."""
+    for item in world.gateways:
+        if item.fatal and any(
+            found.proxy is Proxy.GATEWAY and item.selects(found.labels) for found in world.workloads
+        ):
+            reason = f"{item.key}: istiod 1.29.1 ends at once, at every start, of the host {item.fatal} after */*"
+            return unknown(Hop.INGRESS_GATEWAY, reason, key=item.key)
     if not world.mesh.unmodelled:
         return None
     settings = ", ".join(world.mesh.unmodelled)

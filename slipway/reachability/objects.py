@@ -388,18 +388,23 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
-    """A Gateway of Istio's own API."""
+    """A Gateway of Istio's own API; ``fatal`` says which of its hosts end istiod, empty where none do."""
 
     key: Key
     namespace: str
     selector: Mapping[str, str]
     servers: tuple[Server, ...]
     unmodelled: tuple[str, ...] = ()
+    fatal: str = ""
 
     @property
     def name(self) -> str:
         """The Gateway as VirtualServices name it."""
         return f"{self.namespace}/{self.key.name}"
+
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        """Return whether a gateway with these labels serves it; without a selector every one does."""
+        return all(labels.get(name) == value for name, value in self.selector.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -204,16 +204,33 @@ def _tls(fields: Fields) -> TlsSettings:
     )
 
 
+_EVERY_HOST = "*/*"  # of every namespace
+
+
 def gateway(manifest: Manifest, key: Key, collector: Collector) -> Gateway:
     """Return the typed Gateway; certificates stay unread."""
     spec = Fields(manifest.body.get("spec"), f"{key} spec", collector)
+    servers = tuple(_server(item) for item in spec.maps("servers"))
     return Gateway(
         key=key,
         namespace=manifest.namespace,
         selector=spec.labels("selector"),
-        servers=tuple(_server(item) for item in spec.maps("servers")),
+        servers=servers,
         unmodelled=spec.rest(),
+        fatal=next(filter(None, (_fatal(item.hosts) for item in servers)), ""),
     )
+
+
+def _fatal(hosts: tuple[str, ...]) -> str:
+    """Return the host that istiod does not survive, empty when there is none.
+
+    Of ``*/*`` it makes a list of one host, into which it then writes at the place of a later one.
+    Source: istio 1.29.1 pilot/pkg/model/gateway.go, sanitizeServerHostNamespace.
+    """
+    if _EVERY_HOST not in hosts:
+        return ""
+    later = hosts[hosts.index(_EVERY_HOST) + 1 :]
+    return next((item for item in later if item.startswith(("./", "*/")) and item != _EVERY_HOST), "")
 
 
 def _server(fields: Fields) -> Server:

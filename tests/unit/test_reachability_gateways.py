@@ -180,3 +180,27 @@ def test_routes_of_tls_with_one_server_name_leave_it_to_their_age():
     hidden = routes("hidden", "b.example", export_to=["."])
     assert known(first, hidden) == {("b.example",): False}
     assert set(known(routes("both", "b.example"), hosts=("*.example", "b.example")).values()) == {True}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "fatal"),
+    [
+        (("*/*", "*/*.com"), True),  # seen: istiod 1.29.1 ends in a panic whenever the gateway asks it
+        (("*/*", "judge-0-b/a.example", "./b.example"), True),
+        (("*/*.com", "*/*"), False),
+        (("*/*", "*/*"), False),
+        (("*/*", "a.example", "judge-0-b/a.example"), False),
+        (("*", "./a.example"), False),
+    ],
+)
+def test_nothing_is_known_of_a_mesh_whose_istiod_does_not_survive_a_gateway(hosts, fatal):
+    question = reachability.Question(
+        source=reachability.Workload(namespace="judge-0-a", name="web"),
+        destination=reachability.Host(name="api.judge-0-b.svc.cluster.local"),
+        port=80,
+    )
+    for selector, ends in ((SELECTOR, fatal), ({"istio": "nobody"}, False)):
+        objects = [gateway("wide", server(80, "HTTP", *hosts), selector=selector)]
+        found = reachability.decide(asking.world([*cases.stand_in(), *objects], cases.MESH), question)
+        assert (found.outcome is reachability.Outcome.UNKNOWN) == ends
+        assert not ends or "Gateway judge-0-a/wide: istiod 1.29.1 ends at once" in found.reasons[0]

@@ -244,5 +244,6 @@ def _seen(seen: reachability.Seen, measured: Measured) -> bool:
         reachability.Seen.RESET: "reset",
         reachability.Seen.REFUSED: "refused",
         reachability.Seen.TIMEOUT: "timeout",
+        reachability.Seen.NO_NAME: "unresolved",
     }
     return measured.end == ends.get(seen)

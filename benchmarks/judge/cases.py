@@ -405,7 +405,7 @@ def disagreements(
         yield from _differing(case, others, _world(case, [], twice=True), asking.by_second_pods)
     if not any(map(_of_pods, case.objects)):
         rows = [item for item in case.requests if _for_machines(item[0])]
-        yield from _differing(case, rows, _world(case, [], machines=True), asking.together)
+        yield from _differing(case, rows, _world(case, [], machines=True), asking.together, nameless=True)
 
 
 def _of_pods(item: Object) -> bool:
@@ -416,7 +416,7 @@ def _of_pods(item: Object) -> bool:
 
 def _for_machines(request: sets.Request) -> bool:
     """Return whether a request comes out alike where the lot's pods are machines: nodes lead to pods only."""
-    return request.source not in {fleet.OUTSIDE, fleet.BARE[0].place} or bool(request.pod)
+    return bool(request.pod) or request.source in {item.place for item in LOT.applications}
 
 
 def _calls_itself(request: sets.Request, hosts: Collection[tuple[str, str]]) -> bool:
@@ -456,10 +456,15 @@ def _differing(
     rows: Sequence[tuple[sets.Request, asking.Measured]],
     world: reachability.World,
     ask: Callable[[reachability.World, Sequence[reachability.Question]], Sequence[reachability.Answer]],
+    *,
+    nameless: bool = False,
 ) -> Iterator[str]:
+    """Return the rows that are answered otherwise; with ``nameless`` some callers do not ask the cluster's DNS."""
     declared = not asking.has_own_ports(case.objects)
     answers = ask(world, [asking.question(request) for request, _ in rows])
     for answer, (request, measured) in zip(answers, rows, strict=True):
+        if nameless and answer.seen is reachability.Seen.NO_NAME:
+            continue
         if case.unknown != (answer.outcome is reachability.Outcome.UNKNOWN) or _is_a_bug(answer):
             yield f"{request}: {answer.outcome.value}: {'; '.join(answer.reasons)}"
         elif difference := asking.difference(answer, measured, as_declared=declared):

@@ -15,7 +15,8 @@ class Caller:
     """One caller as a destination meets it.
 
     ``identity`` is its SPIFFE URI, empty without a certificate; ``addresses`` are where its packets come from, empty
-    when not known. ``workload`` is its position in the world, None for what the world does not know.
+    when not known. ``workload`` is its position in the world, None for what the world does not know. Of a ``machine``
+    the cluster's DNS is not asked.
     """
 
     identity: str
@@ -23,6 +24,7 @@ class Caller:
     namespace: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     workload: int | None = None
+    machine: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,8 @@ class Callers:
 
     ``all`` are the callers of ``everybody``, surely; what holds for all of them is this very object.
 
-    Callers without a known address are pods: they come from ``pod_network``, when that is known.
+    Callers without a known address are pods: they come from ``pod_network``, when that is known. ``machines`` are
+    those on machines.
     """
 
     def __init__(self, callers: Iterable[Caller], *, pod_network: str = "") -> None:
@@ -65,7 +68,7 @@ class Callers:
         self.all = Some(must=self.everybody, may=self.everybody)
         by_identity: dict[str, int] = defaultdict(int)
         by_address: dict[str, int] = defaultdict(int)
-        self.unplaced = 0
+        self.unplaced = self.machines = 0
         for index, caller in enumerate(self.list):
             if caller.identity:
                 by_identity[caller.identity] |= 1 << index
@@ -73,6 +76,8 @@ class Callers:
                 by_address[address] |= 1 << index
             if not caller.addresses:
                 self.unplaced |= 1 << index
+            if caller.machine:
+                self.machines |= 1 << index
         self._by_identity = dict(by_identity)
         self._by_address = {_address(text): mask for text, mask in by_address.items()}
         self._identities: dict[Match, int] = {}

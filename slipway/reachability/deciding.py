@@ -117,6 +117,7 @@ def caller_at(world: World, index: int) -> Caller:
         namespace=item.namespace,
         labels=item.labels,
         workload=index,
+        machine=item.machine,
     )
 
 

@@ -19,3 +19,8 @@ class Dialled:
     workload: int | None = None
     address: str = ""
     resolves: bool = True
+
+    @property
+    def is_of_the_cluster(self) -> bool:
+        """Whether only the cluster's own DNS has an address for it."""
+        return not self.address and bool(self.services) and all(item.kubernetes for item in self.services)

@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from slipway.reachability.answers import Hop, Outcome, Seen
+from slipway.reachability.answers import Hop, Outcome, Seen, Transport
+from slipway.reachability.callers import Callers
 from slipway.reachability.dialled import Dialled
 from slipway.reachability.inbound import Inbound, Way, Wire, closed
 from slipway.reachability.objects import Resolution
@@ -12,17 +13,47 @@ from slipway.reachability.request import Request
 from slipway.reachability.split import Split, answer, possible
 from slipway.reachability.world import World
 
+# Source: istio 1.29.1 tools/istio-iptables/pkg/capture/run.go, Run: what an application sends to itself by its
+# endpoint's address stays on the loopback interface, which is not captured.
+TO_ITSELF = answer(
+    Outcome.ALLOWED,
+    Hop.DESTINATION,
+    "it calls itself by its own address, which nothing stands before",
+    seen=Seen.ANSWER,
+    transport=Transport.PLAINTEXT,
+)
+
 
 class Direct:
     """Decides for one world, by what stands before the destination."""
 
-    def __init__(self, world: World, known: Registry, inbound: Inbound) -> None:
+    def __init__(self, world: World, callers: Callers, known: Registry, inbound: Inbound) -> None:
         self._world = world
+        self._callers = callers
         self._registry = known
         self._inbound = inbound
 
     def send(self, dialled: Dialled, request: Request, mask: int, way: Way) -> Split:
         """Return what happens to a connection that goes to the address dialled as it is."""
+        split = self._unnamed(dialled, mask)
+        rest = mask & ~sum(callers for callers, _ in split)
+        return split + self._led(dialled, request, rest, way) if rest else split
+
+    def past_the_proxy(self, dialled: Dialled, mask: int) -> Split:
+        """Return what comes of callers whose proxy, which does not know the name, never hears of the connection."""
+        own = self._to_itself(dialled) & mask
+        return [*([(own, TO_ITSELF)] if own else []), *self._unnamed(dialled, mask & ~own)]
+
+    def _unnamed(self, dialled: Dialled, mask: int) -> Split:
+        """Return the callers that do not ask the cluster's DNS: to a machine its proxy alone names Services.
+
+        Source: istio.io ops/deployment/vm-architecture, DNS.
+        """
+        machines = mask & self._callers.machines if dialled.is_of_the_cluster else 0
+        reason = f"{dialled.name} is a name of the cluster's DNS, which machines do not ask"
+        return [(machines, answer(Outcome.DENIED, Hop.DESTINATION, reason, seen=Seen.NO_NAME))] if machines else []
+
+    def _led(self, dialled: Dialled, request: Request, mask: int, way: Way) -> Split:
         wire = Wire.TLS if request.application is Application.TLS else Wire.PLAINTEXT
         targets = self._targets(dialled)
         if not targets:
@@ -31,6 +62,16 @@ class Direct:
             return [(mask, answer(Outcome.DENIED, Hop.DESTINATION, reason, seen=seen))]
         sent = request.carried(request.sni if wire is Wire.TLS else "")
         return possible([self._inbound.arrive(target, wire, way, sent, mask) for target in dict.fromkeys(targets)])
+
+    def _to_itself(self, dialled: Dialled) -> int:
+        """Return the machine that is the only one behind a name, which DNS has elsewhere than in the cluster."""
+        if dialled.workload is not None or not dialled.services or any(item.kubernetes for item in dialled.services):
+            return 0
+        behind = {target.workload for target in self._targets(dialled)}
+        if len(behind) != 1 or None in behind:
+            return 0
+        own = sum(1 << index for index, item in enumerate(self._callers.list) if item.workload in behind)
+        return own & self._callers.machines
 
     def _targets(self, dialled: Dialled) -> list[Target]:
         if dialled.workload is not None:
@@ -41,13 +82,13 @@ class Direct:
         found: list[Target] = []
         for service in kubernetes[:1]:
             if (port := service.port(dialled.port)) is not None:
-                targets = self._registry.targets(service, port)
+                targets = self._registry.led_to(service, port)
                 found += [dataclasses.replace(item, led=not service.headless) for item in targets]
             elif service.headless:
                 found += [
                     Target(workload=item.workload, address=item.address, port=dialled.port, labels=item.labels)
                     for port in service.ports[:1]
-                    for item in self._registry.targets(service, port)
+                    for item in self._registry.led_to(service, port)
                 ]
         if kubernetes:
             return found

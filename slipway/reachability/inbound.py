@@ -116,11 +116,6 @@ class Inbound:
         self._networks = NetworkPolicies(world, callers)
         self._facts: dict[tuple[int, int], tuple[tuple[mutual_tls.Mode, ...], Port, Key | None]] = {}
         self._applied: dict[tuple[Key, bool], Applied] = {}
-        self._machines = sum(
-            1 << index
-            for index, caller in enumerate(callers.list)
-            if caller.workload is not None and world.workloads[caller.workload].machine
-        )
         self._seen = _seen_by_machines(world, callers)
         self._groups = SecurityGroups(world, self._seen)
         self._authorization = Authorization(world, callers)
@@ -138,10 +133,10 @@ class Inbound:
     def _barred(self, target: Target, way: Way, mask: int) -> Split:
         """Return the callers that have no way to the endpoint's address, or one that is not modelled."""
         if target.door is not None:
-            others = mask & ~self._machines
+            others = mask & ~self.callers.machines
             reason = f"the load balancer {target.door.address} is modelled for machines only"
             return [(others, unknown(Hop.SOURCE_SIDECAR, reason))] if others else []
-        machines = mask & self._machines
+        machines = mask & self.callers.machines
         workload = None if target.workload is None else self._world.workloads[target.workload]
         if not machines or workload is None or workload.machine:
             return []
@@ -352,9 +347,7 @@ def _seen_by_machines(world: World, callers: Callers) -> Callers:
     if not world.pods_seen_as and not world.network_gateways:
         return callers
     found = [
-        item
-        if item.workload is None or world.workloads[item.workload].machine
-        else dataclasses.replace(item, addresses=())
+        item if item.workload is None or item.machine else dataclasses.replace(item, addresses=())
         for item in callers.list
     ]
     return Callers(found, pod_network=world.pods_seen_as)

@@ -86,7 +86,7 @@ class Peers:
         return sum(
             1 << index
             for index, caller in enumerate(self._callers.list)
-            if caller.workload is not None and not self._world.workloads[caller.workload].machine
+            if caller.workload is not None and not caller.machine
         )
 
     def _covers(self, rule: PolicyRule, target: Workload | None, place: str) -> bool | None:

@@ -3,11 +3,11 @@
 import ipaddress
 from collections.abc import Iterable
 
-from slipway.reachability.answers import Hop, Key, Outcome, Seen, Transport
+from slipway.reachability.answers import Hop, Key, Outcome, Seen
 from slipway.reachability.callers import Callers
 from slipway.reachability.clusters import Clusters
 from slipway.reachability.dialled import Dialled
-from slipway.reachability.direct import Direct
+from slipway.reachability.direct import TO_ITSELF, Direct
 from slipway.reachability.gateways import Gateways
 from slipway.reachability.inbound import Inbound, Way
 from slipway.reachability.objects import Capture, Proxy
@@ -28,7 +28,7 @@ class Outbound:
         self.registry = Registry(world)
         clusters = Clusters(world, self.registry)
         self.inbound = Inbound(world, callers, self.registry, Gateways(world, self.registry, clusters))
-        self._direct = Direct(world, self.registry, self.inbound)
+        self._direct = Direct(world, callers, self.registry, self.inbound)
         self._sidecars = Sidecars(world, callers, clusters, self.inbound, self._direct)
         self._clear = self._sort()
 
@@ -65,9 +65,7 @@ class Outbound:
                 split.append((bit, unknown(Hop.SOURCE_SIDECAR, reason, key=key)))
         own = self._calling_itself(dialled) & mask
         if own:
-            reason = "it calls itself by its own address, which nothing stands before"
-            found = answer(Outcome.ALLOWED, Hop.DESTINATION, reason, seen=Seen.ANSWER, transport=Transport.PLAINTEXT)
-            split.append((own, found))
+            split.append((own, TO_ITSELF))
         proxied, bare = proxied & mask & ~own, bare & mask & ~own
         for bit, capture in particular:
             taken = self._taken(capture, dialled)
@@ -84,11 +82,7 @@ class Outbound:
         return joined(split)
 
     def _calling_itself(self, dialled: Dialled) -> int:
-        """Return the caller that is the workload dialled by its address; of several pods another one may be meant.
-
-        Source: istio 1.29.1 tools/istio-iptables/pkg/capture/run.go, Run: what the application sends to itself by its
-        endpoint's address stays on the loopback interface, which is not captured.
-        """
+        """Return the caller that is the workload dialled by its address; of several pods another one may be meant."""
         if dialled.workload is None or len(self._world.workloads[dialled.workload].addresses) != 1:
             return 0
         return sum(1 << index for index, item in enumerate(self._callers.list) if item.workload == dialled.workload)

@@ -80,6 +80,15 @@ class Registry:
             self._targets[key] = found
         return found
 
+    def led_to(self, service: Service, port: ServicePort) -> tuple[Target, ...]:
+        """Return where a node leads what is sent to a Service's address: to pods, and what slices list.
+
+        WorkloadEntries are istiod's alone. Source: Kubernetes documentation, concepts/services-networking/service.
+        """
+        selected = self._selected(service, port)
+        pods = tuple(item for item in selected if not self._world.workloads[item.workload or 0].machine)
+        return pods + self._written(service, port)
+
     def names(self, service: Service) -> frozenset[str]:
         """Return the names of which the certificate of a service's endpoint has to have one; none: any will do.
 

@@ -429,7 +429,8 @@ class Sidecars:
 
     def _unknown_to_scope(self, dialled: Dialled, request: Request, mask: int) -> Split:
         """Return what happens to callers whose scope holds nothing that takes the connection."""
-        split: Split = []
+        split = self._direct.past_the_proxy(dialled, mask)
+        mask &= ~sum(callers for callers, _ in split)
         for (registry_only, ports), callers in self._scopes.rest.items():
             group = callers & mask
             if not group:

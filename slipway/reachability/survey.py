@@ -9,6 +9,7 @@ from slipway.reachability.answers import Answer, Outcome
 from slipway.reachability.callers import Caller, Callers, members
 from slipway.reachability.deciding import caller_at, decide, default_host, each, named, unmodelled
 from slipway.reachability.dialled import Dialled
+from slipway.reachability.direct import TO_ITSELF
 from slipway.reachability.objects import Protocol, Proxy, Service, ServicePort, VirtualService
 from slipway.reachability.outbound import Outbound
 from slipway.reachability.questions import Application, Host, Outside, Question, Workload
@@ -73,7 +74,10 @@ class Matrix:
 
 
 def matrix(world: World) -> Matrix:
-    """Return every caller's answers at every port of every service that is in the world."""
+    """Return every caller's answers at every port of every service that is in the world.
+
+    What a machine asks of itself, and no proxy hears of, is no call.
+    """
     sources = source_names(world)
     return computed(world, sources, patterns(world))
 
@@ -182,7 +186,8 @@ def computed(
             labels, requests = [""], [Request(application=application, http=None, sni=sni)]
         splits = outbound.send_each(dialled, requests, mask) if odd is None else [[(mask, odd)]] * len(requests)
         rows += [
-            Row(destination=key, kind=label, parts=tuple(split)) for label, split in zip(labels, splits, strict=True)
+            Row(destination=key, kind=label, parts=tuple(part for part in split if part[1] is not TO_ITSELF))
+            for label, split in zip(labels, splits, strict=True)
         ]
     if OUTSIDE in sources:
         rows += _ways_in(world, 1 << sources.index(OUTSIDE), compared)

@@ -76,7 +76,7 @@ def question(request: sets.Request) -> reachability.Question:
         return reachability.Question(
             source=source, destination=destination, port=request.port, application=spoken, sni=request.sni
         )
-    usual = http.host == (request.host if request.port == fleet.WEB_PORT else f"{request.host}:{request.port}")
+    usual = http.host == _usual_host(request)
     return reachability.Question(
         source=source,
         destination=destination,
@@ -87,6 +87,15 @@ def question(request: sets.Request) -> reachability.Question:
         headers=http.headers,
         sni=request.sni,
     )
+
+
+def _usual_host(request: sets.Request) -> str:
+    """Return the Host header that clients send by themselves: without the port that the protocol has anyway.
+
+    Source: RFC 9110, 7.2 and 4.2.
+    """
+    usual = fleet.WEB_PORT if request.sni is None else fleet.TLS_PORT
+    return request.host if request.port == usual else f"{request.host}:{request.port}"
 
 
 def together(world_: reachability.World, questions: Sequence[reachability.Question]) -> list[reachability.Answer]:
@@ -154,6 +163,19 @@ def enters(request: sets.Request) -> bool:
 
 def from_outside(world_: reachability.World, questions: Sequence[reachability.Question]) -> list[reachability.Answer]:
     """Return the answers to questions of clients that call a name, and connect to the gateway for it."""
+    return _entering(world_, questions, named=True)
+
+
+def by_any_gateway(
+    world_: reachability.World, questions: Sequence[reachability.Question]
+) -> list[reachability.Answer]:
+    """Return the answers to questions of clients that call a name, and do not say by which gateway."""
+    return _entering(world_, questions, named=False)
+
+
+def _entering(
+    world_: reachability.World, questions: Sequence[reachability.Question], *, named: bool
+) -> list[reachability.Answer]:
 
     def meant(item: reachability.Question) -> reachability.Question:
         gate, source = item.destination, item.source
@@ -162,7 +184,9 @@ def from_outside(world_: reachability.World, questions: Sequence[reachability.Qu
         name = item.sni if item.sni is not None else (item.host or "")
         return dataclasses.replace(
             item,
-            source=reachability.Outside(gateway=f"{gate.namespace}/{gate.name}", address=source.address),
+            source=reachability.Outside(
+                gateway=f"{gate.namespace}/{gate.name}" if named else "", address=source.address
+            ),
             destination=reachability.Host(name=name),
             port=_GATE_PORTS[item.port],
         )

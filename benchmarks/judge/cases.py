@@ -390,7 +390,8 @@ def disagreements(
     if case.around is not None:
         return
     entering = [item for item in case.requests if asking.enters(item[0])]
-    yield from _differing(case, entering, world, asking.from_outside)
+    for ask in (asking.from_outside, asking.by_any_gateway):
+        yield from _differing(case, entering, world, ask)
     if not case.planned and not _tells_pods_apart(case.objects):
         # A pod that is called by its address, or by its own Service, may be another one of the same template.
         own = _own_hosts(case.objects)

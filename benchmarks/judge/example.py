@@ -38,7 +38,9 @@ KINDS = (
         for kind in ("PeerAuthentication", "AuthorizationPolicy", "RequestAuthentication")
     ),
 )
-_HTTPS = 443
+_HTTP, _HTTPS = 80, 443
+# Longer than proxies wait for a connection. Source: istio/api mesh/v1alpha1/config.proto, connect_timeout.
+_TIMEOUT_MS = 12_000
 _ENDS = {"eof": "reset", "tls_error": "reset", "forbidden": "refused", "unreachable": "timeout"}
 # What Envoy answers itself: with its own words, or with none.
 # Source: envoyproxy/envoy 1.37 source/extensions/filters/http/rbac; source/common/router/router.cc.
@@ -109,6 +111,7 @@ def requests(mesh: model.Mesh, known: samples.Samples, internet: check.Outside |
     for sender in _senders(mesh, known):
         for service in mesh.services:
             yield from sender.to_service(service)
+        yield sender.to_nobody()
         for host in mesh.externals:
             yield sender.https(host.host, host.host)
         if internet is not None:
@@ -138,19 +141,28 @@ class _Sender:
 
     def to_service(self, service: model.Service) -> Iterator[Asked]:
         """Return requests to every port of a service: by each of its names, and by the address of an endpoint."""
+        short = f"{service.name}.{service.namespace}"
         for port in service.ports:
-            named = [probes.Address(host=name, port=port.service_port) for name in (service.host, *service.names)]
+            names = (service.host, short, *service.names)
+            named = [probes.Address(host=name, port=port.service_port) for name in names]
             for target in (*named, spoken.endpoint(self.mesh, service, port)):
                 if port.protocol.is_http:
                     yield from (self._http(service, target, match) for match in _matches(self.mesh, service, port))
                 elif port.protocol is model.Protocol.POSTGRES:
                     yield self._login(service, port, target)
 
+    def to_nobody(self) -> Asked:
+        """Return a request to a name of the cluster that there is not."""
+        target = probes.Address(host=f"nobody.{self.mesh.namespaces[0]}.svc.cluster.local", port=_HTTP)
+        request = probes.Request(kind=probes.Kind.HTTP, target=target, timeout_ms=_TIMEOUT_MS)
+        http = sets.Http(method="GET", path="/", host=target.host)
+        return Asked(source=self.source, request=request, row=dataclasses.replace(self._row(target), http=http))
+
     def https(self, called: str, name: str) -> Asked:
         """Return a request to an outside host over TLS, by a name or an address."""
         target = probes.Address(host=called, port=_HTTPS)
         tls = probes.Tls(sni=name, unverified=True)
-        timeout_ms = spoken.WORKS_TIMEOUT_MS
+        timeout_ms = _TIMEOUT_MS
         request = probes.Request(kind=probes.Kind.HTTP, target=target, tls=tls, host=name, timeout_ms=timeout_ms)
         http = sets.Http(method="GET", path="/", host=name)
         row = sets.Request(source=self.place, host=called, port=_HTTPS, http=http, sni=name)
@@ -160,14 +172,14 @@ class _Sender:
         self, service: model.Service, target: probes.Address | probes.PodAddress, match: model.HttpMatch
     ) -> Asked:
         sample = self.known.http.get((service.name, f"{match.method} {match.path}"), samples.Http())
-        request = spoken.http(target, match, sample, timeout_ms=spoken.WORKS_TIMEOUT_MS)
+        request = spoken.http(target, match, sample, timeout_ms=_TIMEOUT_MS)
         host = str(target) if isinstance(target, probes.Address) else ""
         http = sets.Http(method=request.method, path=request.path, host=host)
         return Asked(source=self.source, request=request, row=dataclasses.replace(self._row(target), http=http))
 
     def _login(self, service: model.Service, port: model.Port, target: probes.Address | probes.PodAddress) -> Asked:
         caller = self.source.identity.service if self.source.identity is not None else ""
-        sample, timeout_ms = samples.Sql(), spoken.WORKS_TIMEOUT_MS
+        sample, timeout_ms = samples.Sql(), _TIMEOUT_MS
         request = spoken.tcp(self.mesh, service, port, target, caller=caller, sample=sample, timeout_ms=timeout_ms)
         return Asked(source=self.source, request=request, row=self._row(target))
 

@@ -18,7 +18,7 @@ from benchmarks.mutants import making, replay, trying
 
 WANTED = 0.95  # share of mutants that the recorded cases have to notice
 EXCUSED = Path(__file__).with_name("excused.yaml")
-FOLDERS = ("traps", "found", "written", "unknown", "recorded")
+FOLDERS = ("traps", "found", "written", "unknown", "recorded", "meshes")
 _LIMIT_S = 60.0  # processor time of one mutant; all cases take some seconds
 
 

@@ -42,15 +42,13 @@ class Concerned:
         if elsewhere or scope.virtual_services or (scope.sidecar is not None and _unusual(scope.sidecar)):
             return (id(scope),)
         services = scope.pick(dialled.services)
-        rules = [id(item) for service in services for item in self._clusters.rules(scope.namespace, service)]
-        own = {service.namespace == scope.namespace for service in dialled.services}
+        if not services or dialled.port in scope.nameless_ports:
+            return (id(scope),)
         return (
-            *map(id, services),
-            -1,
-            *rules,
+            tuple(map(id, services)),
+            tuple(id(item) for service in services for item in self._clusters.rules(scope.namespace, service)),
+            tuple(service.namespace == scope.namespace for service in services),
             dialled.port in scope.http_ports,
-            id(scope) if dialled.port in scope.nameless_ports or not services else 0,
-            *own,
         )
 
     def _entries(self, dialled: Dialled, request: Request) -> set[tuple[str, str]]:

@@ -58,7 +58,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """A rule as lists of alternatives; ``dropped`` tells a rule that istiod leaves out.
+    """A rule as lists of alternatives; without any it matches nobody, like one that istiod leaves out.
 
     ``by_header`` tells one whose conditions read headers, and so whatever of a request there is; ``by_sni`` one that
     reads the server name on the wire.
@@ -66,7 +66,6 @@ class Compiled:
 
     sources: tuple[tuple[Field, ...], ...] = ()
     operations: tuple[tuple[Field, ...], ...] = ()
-    dropped: bool = False
     unmodelled: bool = False
     by_header: bool = False
     by_sni: bool = False
@@ -90,7 +89,7 @@ def compiled(rule: Rule, *, policy: AuthorizationPolicy, tcp: bool, mesh: MeshCo
             (*(maker.field(name, values) for name, values in item.items()), *to_shared) for item in rule.operations
         )
     except _RefusedError:
-        return Compiled(dropped=True)
+        return Compiled()
     return Compiled(
         sources=sources or (from_shared,),
         operations=operations or (to_shared,),
@@ -102,8 +101,6 @@ def compiled(rule: Rule, *, policy: AuthorizationPolicy, tcp: bool, mesh: MeshCo
 
 def matching(rule: Compiled, arrival: Arrival, callers: Callers, *, token: bool) -> Some:
     """Return the callers for which the rule matches; ``token`` tells that the request carries one."""
-    if rule.dropped:
-        return NOBODY
     operation = _any(rule.operations, arrival, callers, token)
     if not operation.may:
         return NOBODY
@@ -116,7 +113,7 @@ def made_of(rule: Compiled, arrival: Arrival, callers: Callers) -> object:
     """Return what the rule makes of a request, whoever calls: the same for requests that it does not tell apart."""
     if rule.by_header:
         return arrival.http
-    return None if rule.dropped else _any(rule.operations, arrival, callers, False)  # noqa: FBT003 - no token there
+    return _any(rule.operations, arrival, callers, False)  # noqa: FBT003 - no token there
 
 
 def _any(alternatives: tuple[tuple[Field, ...], ...], arrival: Arrival, callers: Callers, token: bool) -> Some:
@@ -323,7 +320,7 @@ def _header(bracketed: str, value: str) -> Test:
         answers = {match.matches(text) for text in (found, *http.repeated.get(name, ()))}
         if len(answers) > 1:  # joined, or value by value: that depends on Envoy's version (CVE-2026-26308)
             return Some(must=0, may=callers.everybody)
-        return _whole(answers == {True}, callers)
+        return _whole(True in answers, callers)
 
     return test
 

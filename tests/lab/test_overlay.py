@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 
+import everybody
 import pytest
 import running
 import traces
@@ -72,6 +73,10 @@ def _verified(lab, *arguments) -> list[dict]:
     failed = [line for line in findings if not line["passed"]]
     assert not failed, json.dumps(failed, indent=1)
     return findings
+
+
+def test_everybody_gets_what_the_analyser_says(apart):
+    everybody.gets_what_the_analyser_says(apart, stored="overlay")
 
 
 def test_everything_is_as_declared(apart):

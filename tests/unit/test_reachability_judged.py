@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.judge import cases
 
-FOLDERS = ("traps", "found", "written", "unknown", "recorded")
+FOLDERS = ("traps", "found", "written", "unknown", "recorded", "meshes")
 PATHS = [path for folder in FOLDERS for path in cases.all_of(folder)]
 
 

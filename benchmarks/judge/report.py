@@ -97,13 +97,19 @@ class Tally:
             yield f"sets that proxies do not work by, of which nothing was asked: {self.broken}"
         yield f"wavering {self.wavering}; disagreements {len(self.differing)}"
 
+    def rare(self) -> dict[str, int]:
+        """Return the fields that have decided too few requests, with how many; none of a run that is no full one."""
+        if self.trials < _OF_A_FULL_RUN:
+            return {}
+        return {name: count for name, count in self.fields.items() if count < _PER_FIELD}
+
     def shortfalls(self) -> list[str]:
         """Return in what a full run is less than it has to be; nothing of a shorter one."""
         if self.trials < _OF_A_FULL_RUN:
             return []
         allowed = self.outcomes["allowed"] / self.trials
         unknown = self.outcomes["unknown"] / self.trials
-        found = [f"{name} decides {count} requests" for name, count in self.fields.items() if count < _PER_FIELD]
+        found = [f"{name} decides {count} requests" for name, count in self.rare().items()]
         found += [
             f"{name} is unknown in {count} of {self.fields[name]} requests"
             for name, count in self.fields_unknown.items()

@@ -119,12 +119,8 @@ class Authorization:
         parts, doubtful, rest = self._denied(applied, arrival, mask, token=token)
         allowed, possible = self._allowed(applied, arrival, rest, token=token)
         refused = rest & ~_union(found for found, _ in allowed) & ~possible.may
-        for callers, note in (
-            (refused & doubtful.may, f", and a DENY rule may refuse it before; {OPEN}"),
-            (refused & ~doubtful.may, ""),
-        ):
-            if callers:
-                parts.append((callers, _refusal(applied.allowing[-1], applied.allowing, note)))
+        for callers, note in _noted(refused, doubtful):
+            parts.append((callers, _refusal(applied.allowing[-1], applied.allowing, note)))
         rest &= ~refused
         for policy, index, rule in applied.custom:
             found = self._matching(rule, arrival, token).within(rest)
@@ -156,10 +152,10 @@ class Authorization:
         rest, doubtful = mask, NOBODY
         for policy, index, rule in applied.deny:
             found = self._matching(rule, arrival, token).within(rest)
-            if found.must:
-                reason = f"rule {index} of {policy.key} denies it"
-                parts.append((found.must, _verdict(Outcome.DENIED, policy.key, index, reason)))
-                rest &= ~found.must
+            for callers, note in _noted(found.must, doubtful):
+                reason = f"rule {index} of {policy.key} denies it{note}"
+                parts.append((callers, _verdict(Outcome.DENIED, policy.key, index, reason)))
+            rest &= ~found.must
             doubtful |= found.within(rest)
         return parts, doubtful, rest
 
@@ -182,6 +178,15 @@ class Authorization:
 
     def _matching(self, rule: conditions.Compiled, arrival: Arrival, token: bool) -> Some:
         return conditions.matching(rule, arrival, self._callers, token=token)
+
+
+def _noted(refused: int, doubtful: Some) -> list[tuple[int, str]]:
+    """Return callers that are refused, those apart whom a DENY rule may have refused before, which a note tells."""
+    parts = (
+        (refused & ~doubtful.may, ""),
+        (refused & doubtful.may, f", and another DENY rule may refuse it before; {OPEN}"),
+    )
+    return [(callers, note) for callers, note in parts if callers]
 
 
 def _token(tokens: tuple[RequestAuthentication, ...], arrival: Arrival) -> bool:

@@ -263,8 +263,14 @@ class Clusters:
             return ()
         number = port.target if isinstance(port.target, int) else port.number
         if service.resolution is Resolution.STATIC or (service.resolution is Resolution.NONE and service.addresses):
-            return tuple(_outside(address, number) for address in service.addresses)
-        return (_outside(service.hostname, number),)
+            return tuple(self._at(address, number) for address in service.addresses)
+        return (self._at(service.hostname, number),)
+
+    def _at(self, address: str, port: int) -> Target:
+        """Return what is at an address; clients speak no mutual TLS by themselves to what no endpoint names."""
+        index = self._world.workload_at.get(address)
+        labels = _NO_LABELS if index is None else self._world.workloads[index].labels
+        return Target(workload=index, address=address, port=port, labels=labels, plain=True)
 
     def _sni(
         self, service: Service, port: ServicePort, settings: TlsSettings | None, wire: Wire, request: Request
@@ -306,10 +312,6 @@ class Clusters:
         own = mutual_tls.modes(self._world, self._world.workloads[index], port)
         found = [Mtls.DISABLE not in {first.mode, second.mode} for first in whole for second in own]
         return tuple(dict.fromkeys(found))
-
-
-def _outside(address: str, port: int) -> Target:
-    return Target(workload=None, address=address, port=port, labels=_NO_LABELS)
 
 
 def _without_mode(workload: Workload) -> bool:

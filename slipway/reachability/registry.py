@@ -69,6 +69,7 @@ class Registry:
     def __init__(self, world: World) -> None:
         self._world = world
         self._targets: dict[tuple[str, str, bool, int], tuple[Target, ...]] = {}
+        self._led_to: dict[tuple[str, str, bool, int], tuple[Target, ...]] = {}
         self._names: dict[tuple[str, str, bool], frozenset[str]] = {}
 
     def targets(self, service: Service, port: ServicePort) -> tuple[Target, ...]:
@@ -85,9 +86,16 @@ class Registry:
 
         WorkloadEntries are istiod's alone. Source: Kubernetes documentation, concepts/services-networking/service.
         """
-        selected = self._selected(service, port)
-        pods = tuple(item for item in selected if not self._world.workloads[item.workload or 0].machine)
-        return pods + self._written(service, port)
+        key = (service.hostname, service.namespace, service.kubernetes, port.number)
+        found = self._led_to.get(key)
+        if found is None:
+            pods = (item for item in self._selected(service, port) if not self._is_machine(item))
+            found = (*pods, *self._written(service, port))
+            self._led_to[key] = found
+        return found
+
+    def _is_machine(self, target: Target) -> bool:
+        return target.workload is not None and self._world.workloads[target.workload].machine
 
     def names(self, service: Service) -> frozenset[str]:
         """Return the names of which the certificate of a service's endpoint has to have one; none: any will do.

@@ -48,13 +48,18 @@ class Measured:
         return told + {True: " (mTLS)", False: " (plaintext)", None: ""}[self.identified]
 
 
-def world(objects: Iterable[Mapping[str, Any]], mesh_config: Mapping[str, Any]) -> reachability.World:
-    """Return the world of live objects and of the sets'."""
+def world(
+    objects: Iterable[Mapping[str, Any]],
+    mesh_config: Mapping[str, Any],
+    *,
+    engine: reachability.Engine = reachability.Engine.KUBE_ROUTER,
+) -> reachability.World:
+    """Return the world of live objects and of the sets'; ``engine`` is what enforces NetworkPolicy."""
     return reachability.read(
         [Manifest.from_dict(item) for item in objects],
         mesh_config=mesh_config,
         pod_network=POD_NETWORK,
-        engine=reachability.Engine.KUBE_ROUTER,
+        engine=engine,
     )
 
 

@@ -365,14 +365,23 @@ def world_of(case: Case) -> reachability.World:
     """
     if case.around is not None:
         return reachability.read_applied((), Surroundings.from_json(case.around.to_json()))
-    return _world(case, [item.place for item in fleet.ODDS] if case.planned else [])
+    return _world(case, _planned(case))
+
+
+def _planned(case: Case) -> list[str]:
+    return [item.place for item in fleet.ODDS] if case.planned else []
 
 
 def _world(
-    case: Case, planned: Collection[str], *, twice: bool = False, machines: bool = False
+    case: Case,
+    planned: Collection[str],
+    *,
+    twice: bool = False,
+    machines: bool = False,
+    engine: reachability.Engine = reachability.Engine.KUBE_ROUTER,
 ) -> reachability.World:
     fixed = json.dumps(stand_in(odd=case.odd, planned=planned, twice=twice, machines=machines))
-    return asking.world([*json.loads(fixed), *case.objects], json.loads(json.dumps(case.mesh)))
+    return asking.world([*json.loads(fixed), *case.objects], json.loads(json.dumps(case.mesh)), engine=engine)
 
 
 def disagreements(
@@ -381,7 +390,8 @@ def disagreements(
     """Return how the analyser contradicts measurements, when all callers ask at once and when each asks alone.
 
     What clients outside send to a gateway is asked as they mean it, too: a name, by way of the gateway. Where no
-    object names an address, the answers have to be the same before anything runs. ``world`` is that of the case when
+    object names an address, the answers have to be the same before anything runs. Where it is not known what enforces
+    NetworkPolicy, they may be unknown besides. ``world`` is that of the case when
     it was read before; ``ways`` name functions of :mod:`asking`.
     """
     world = world_of(case) if world is None else world
@@ -404,6 +414,9 @@ def disagreements(
         planned = _world(case, [item.place for item in (*LOT.pods, *fleet.ODDS)])
         yield from _differing(case, others, planned, asking.together)
         yield from _differing(case, others, _world(case, [], twice=True), asking.by_second_pods)
+    if any(item["kind"] == "NetworkPolicy" for item in case.objects):
+        unstated = _world(case, _planned(case), engine=reachability.Engine.UNKNOWN)
+        yield from _differing(case, case.requests, unstated, asking.together, open_=True)
     if not any(map(_of_pods, case.objects)):
         rows = [item for item in case.requests if _for_machines(item[0])]
         yield from _differing(case, rows, _world(case, [], machines=True), asking.together, nameless=True)
@@ -459,12 +472,18 @@ def _differing(
     ask: Callable[[reachability.World, Sequence[reachability.Question]], Sequence[reachability.Answer]],
     *,
     nameless: bool = False,
+    open_: bool = False,
 ) -> Iterator[str]:
-    """Return the rows that are answered otherwise; with ``nameless`` some callers do not ask the cluster's DNS."""
+    """Return the rows that are answered otherwise.
+
+    With ``nameless`` some callers do not ask the cluster's DNS, with ``open_`` any answer may be unknown.
+    """
     declared = not asking.has_own_ports(case.objects)
     answers = ask(world, [asking.question(request) for request, _ in rows])
     for answer, (request, measured) in zip(answers, rows, strict=True):
         if nameless and answer.seen is reachability.Seen.NO_NAME:
+            continue
+        if open_ and answer.outcome is reachability.Outcome.UNKNOWN:
             continue
         if case.unknown != (answer.outcome is reachability.Outcome.UNKNOWN) or _is_a_bug(answer):
             yield f"{request}: {answer.outcome.value}: {'; '.join(answer.reasons)}"

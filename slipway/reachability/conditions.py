@@ -12,18 +12,10 @@ from slipway.reachability import paths, places, strings, trust
 from slipway.reachability.callers import NOBODY, Callers, Some
 from slipway.reachability.mesh_config import MeshConfig
 from slipway.reachability.objects import AuthorizationPolicy, Rule, Values
-from slipway.reachability.request import Http
+from slipway.reachability.request import UNSTATED, Http
 from slipway.reachability.strings import Match
 
 _PORTS = 65535
-# Headers that clients and proxies add by themselves: their absence from a question says nothing.
-_UNSTATED = frozenset(
-    {
-        *("user-agent", "accept", "accept-encoding", "accept-language", "content-type", "content-length"),
-        *("x-request-id", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-client-cert", "traceparent"),
-        *("connection", "te", "transfer-encoding", "x-envoy-attempt-count", "x-envoy-decorator-operation"),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,7 +308,7 @@ def _header(bracketed: str, value: str) -> Test:
         pseudo = {":method": http.method, ":path": http.path, ":authority": http.host, "host": http.host}
         found = http.headers.get(name, pseudo.get(name))
         if found is None:
-            return Some(must=0, may=callers.everybody if name in _UNSTATED else 0)
+            return Some(must=0, may=callers.everybody if name in UNSTATED else 0)
         answers = {match.matches(text) for text in (found, *http.repeated.get(name, ()))}
         if len(answers) > 1:  # joined, or value by value: that depends on Envoy's version (CVE-2026-26308)
             return Some(must=0, may=callers.everybody)

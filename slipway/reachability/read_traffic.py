@@ -227,10 +227,8 @@ def _fatal(hosts: tuple[str, ...]) -> str:
     Of ``*/*`` it makes a list of one host, into which it then writes at the place of a later one.
     Source: istio 1.29.1 pilot/pkg/model/gateway.go, sanitizeServerHostNamespace.
     """
-    if _EVERY_HOST not in hosts:
-        return ""
-    later = hosts[hosts.index(_EVERY_HOST) + 1 :]
-    return next((item for item in later if item.startswith(("./", "*/")) and item != _EVERY_HOST), "")
+    behind = itertools.dropwhile(lambda item: item != _EVERY_HOST, hosts)
+    return next((item for item in behind if item != _EVERY_HOST and item.startswith(("./", "*/"))), "")
 
 
 def _server(fields: Fields) -> Server:

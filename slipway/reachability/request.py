@@ -6,6 +6,15 @@ from dataclasses import dataclass, field
 
 from slipway.reachability.questions import Application
 
+# Headers that clients and proxies add by themselves: their absence from a question says nothing.
+UNSTATED = frozenset(
+    {
+        *("user-agent", "accept", "accept-encoding", "accept-language", "content-type", "content-length"),
+        *("x-request-id", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-client-cert", "traceparent"),
+        *("connection", "te", "transfer-encoding", "x-envoy-attempt-count", "x-envoy-decorator-operation"),
+    }
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Http:

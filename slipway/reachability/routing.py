@@ -12,7 +12,7 @@ from slipway.reachability import paths, strings
 from slipway.reachability.answers import Answer, Hop, Key, Outcome, Seen
 from slipway.reachability.callers import Callers, Some, members
 from slipway.reachability.objects import Route, RouteDestination, RouteMatch, Service, TextMatch, VirtualService
-from slipway.reachability.request import Http, Request
+from slipway.reachability.request import UNSTATED, Http, Request
 from slipway.reachability.split import answer, unknown
 from slipway.reachability.visibility import most_specific
 from slipway.reachability.world import selects
@@ -220,7 +220,7 @@ def _headers(name: str, match: TextMatch | None, headers: Mapping[str, str]) -> 
         return _UNSURE
     value = headers.get(name)
     if value is None:
-        return False
+        return _UNSURE if name in UNSTATED else False
     return True if match is None else _compare(match, value)
 
 

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def differing(found: court.Court, known: Iterable[cases.Case]) -> Iterator[str]:
     """Return how the proxies and the analyser differ from what cases say."""
-    for batch in batches(known, lots=len(found.lots)):
+    for batch in batches((case for case in known if not case.fatal), lots=len(found.lots)):
         placed = [cases.placed(case, lot=number, live=found.addresses) for number, case in enumerate(batch)]
         try:
             there, refused = found.install([_of_today(item) for case in placed for item in case.objects])

@@ -38,6 +38,7 @@ class Case:
 
     ``planned`` tells that the analyser sees the odd pods before they run, as Deployments without addresses.
     ``refuses`` is a part of what a proxy says that does not take the objects; nothing can then be measured.
+    ``fatal`` tells that istiod does not survive them, which was seen once and is not asked again.
     ``around`` is a whole mesh of its own, with everything that a cluster told, where the case is not about the fleet.
     """
 
@@ -47,6 +48,7 @@ class Case:
     unknown: bool = False
     planned: bool = False
     refuses: str = ""
+    fatal: bool = False
     mesh: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MESH)
     around: Surroundings | None = None
 
@@ -237,6 +239,7 @@ def _case(name: str, found: Mapping[str, Any]) -> Case:
         unknown=bool(found.get("unknown")),
         planned=bool(found.get("planned")),
         refuses=found.get("refuses", ""),
+        fatal=bool(found.get("fatal")),
         mesh=found.get("mesh", MESH),
         around=Surroundings.from_json(json.dumps(found["around"])) if "around" in found else None,
     )

@@ -1,5 +1,7 @@
 """Sidecar, ServiceEntry, WorkloadEntry, DestinationRule, VirtualService and Gateway from manifests."""
 
+import itertools
+
 from slipway.diagnostics import Collector
 from slipway.manifests.manifest import Manifest
 from slipway.reachability import injection, read_routes

@@ -52,17 +52,17 @@ def of_tls(world: World, listener: Listener, namespace: str) -> list[Chain]:
 
 def of_plain(world: World, server: Opened, namespace: str) -> Chain:
     """Return where a server leads whatever comes: by the first route of the first VirtualService that has one."""
-    found: list[tuple[int, Leading]] = []
+    found: dict[int, list[Leading]] = {}
     for item in _about(world, server, namespace):
         route = next((route for route in item.tcp if _fits(route.matches, server)), None)
         if route is not None:
-            found.append((world.reach(item, namespace), (item, route)))
-    first = min((rank for rank, _ in found), default=0)
-    routes = tuple(leading for rank, leading in found if rank == first)
-    return Chain(names=server.server_names, server=server, routes=routes)
+            found.setdefault(world.reach(item, namespace), []).append((item, route))
+    nearest = next(iter(found.values()), [])
+    return Chain(names=server.server_names, server=server, routes=tuple(nearest))
 
 
 def _about(world: World, server: Opened, namespace: str) -> Iterable[VirtualService]:
+    """Return the VirtualServices for a server, those that fewest see first."""
     for item in bound(world, server, namespace):
         if any(server.meets(host, item.namespace) for host in item.hosts):
             yield item
@@ -84,9 +84,9 @@ def _passing(world: World, server: Opened, namespace: str) -> list[Chain]:
     """
     found: list[Chain] = []
     for item in _about(world, server, namespace):
-        before = [(chain, chain.routes[0][0]) for chain in found]
-        first = [chain for chain, owner in before if world.reach(owner, namespace) < world.reach(item, namespace)]
-        taken = {name for chain in first for name in chain.names}
+        reach = world.reach(item, namespace)
+        nearer = [chain for chain in found if all(world.reach(owner, namespace) < reach for owner, _ in chain.routes)]
+        taken = {name for chain in nearer for name in chain.names}
         for route in item.tls:
             for match in route.matches:
                 if _is_for(match, server) and taken.isdisjoint(match.sni_hosts):
@@ -103,8 +103,12 @@ def repeated(chains: Iterable[Chain]) -> str:
     known = list(chains)
     taken = [set(item.names) for item in known if not item.server.server.passes]
     taken.append({name for item in known if item.server.server.passes for name in item.names})
-    counts = collections.Counter(name for names in taken for name in names)
-    return min((name for name, count in counts.items() if count > 1), default="")
+    seen = set[str]()
+    for names in taken:
+        if twice := seen & names:
+            return min(twice)
+        seen |= names
+    return ""
 
 
 def choose(chains: Iterable[Chain], name: str) -> Chain | None:

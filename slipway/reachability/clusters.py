@@ -172,11 +172,9 @@ class Clusters:
             reason = f"{service.hostname} has no endpoint with port {port.number}"
             return [(mask, answer(Outcome.DENIED, client.hop, reason, seen=closed(way), key=service.key))]
         splits: list[Split] = []
-        left_out = False
         for target in dict.fromkeys(targets):
             wires = self._wires(service, target, settings, marked, request)
             doors = self._doors(client, target)
-            left_out |= bool(doors) and wires != (Wire.MUTUAL_TLS,)
             for wire in wires:
                 if wire is Wire.MUTUAL_TLS and (misnamed := self._misnamed(service, target, settings)):
                     splits.append([(mask, answer(Outcome.DENIED, client.hop, misnamed, seen=closed(way)))])
@@ -191,7 +189,7 @@ class Clusters:
                         )
                         for item in doors
                     ]
-        if left_out and not splits:
+        if not splits:
             reason = f"the endpoints of {service.hostname} are on another network, and none takes mutual TLS"
             splits.append([(mask, answer(Outcome.DENIED, client.hop, reason, seen=closed(way), key=service.key))])
         return joined(possible(splits))

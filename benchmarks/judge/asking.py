@@ -99,8 +99,11 @@ def _usual_host(request: sets.Request) -> str:
 
     Source: RFC 9110, 7.2 and 4.2.
     """
-    usual = fleet.WEB_PORT if request.sni is None else fleet.TLS_PORT
-    return request.host if request.port == usual else f"{request.host}:{request.port}"
+    return request.host if request.port == _usual_port(request.sni) else f"{request.host}:{request.port}"
+
+
+def _usual_port(sni: str | None) -> int:
+    return fleet.WEB_PORT if sni is None else fleet.TLS_PORT
 
 
 def together(world_: reachability.World, questions: Sequence[reachability.Question]) -> list[reachability.Answer]:
@@ -187,13 +190,15 @@ def _entering(
         assert isinstance(gate, reachability.WorkloadAddress)  # noqa: S101 - that is what enters a gateway
         assert isinstance(source, reachability.Plain)  # noqa: S101 - the same
         name = item.sni if item.sni is not None else (item.host or "")
+        port = _GATE_PORTS[item.port]
         return dataclasses.replace(
             item,
+            host=None if item.host == name and port == _usual_port(item.sni) else item.host,
             source=reachability.Outside(
                 gateway=f"{gate.namespace}/{gate.name}" if named else "", address=source.address
             ),
             destination=reachability.Host(name=name),
-            port=_GATE_PORTS[item.port],
+            port=port,
         )
 
     return [reachability.decide(world_, meant(item)) for item in questions]

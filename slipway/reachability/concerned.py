@@ -19,7 +19,7 @@ class Concerned:
         self._world = world
         self._scopes = scopes
         self._clusters = clusters
-        self._last: tuple[Dialled | None, str | None, str] = (None, None, "")
+        self._last: tuple[Dialled, str | None, str] | None = None
         self._found: list[tuple[Scope, tuple[object, ...]]] = []
 
     def scopes(self, dialled: Dialled, request: Request) -> list[tuple[Scope, tuple[object, ...]]]:
@@ -27,12 +27,11 @@ class Concerned:
 
         The last answer is remembered: every kind of request to one destination asks for it.
         """
-        host = None if request.http is None else request.http.host
-        last, *names = self._last
-        if last is not dialled or names != [host, request.sni]:
+        asked = (dialled, None if request.http is None else request.http.host, request.sni)
+        if asked != self._last:
             scopes = [self._scopes.all[index] for index in self._scopes.naming(self._entries(dialled, request))]
             self._found = [(scope, self._signature(scope, dialled, request)) for scope in scopes]
-            self._last = (dialled, host, request.sni)
+            self._last = asked
         return self._found
 
     def _signature(self, scope: Scope, dialled: Dialled, request: Request) -> tuple[object, ...]:

@@ -50,7 +50,7 @@ class Direct:
         Source: istio.io ops/deployment/vm-architecture, DNS.
         """
         machines = mask & self._callers.machines if dialled.is_of_the_cluster else 0
-        reason = f"{dialled.name} is a name of the cluster's DNS, which machines do not ask"
+        reason = f"no proxy names {dialled.name} for the caller, and a machine does not ask the cluster's DNS"
         return [(machines, answer(Outcome.DENIED, Hop.DESTINATION, reason, seen=Seen.NO_NAME))] if machines else []
 
     def _led(self, dialled: Dialled, request: Request, mask: int, way: Way) -> Split:

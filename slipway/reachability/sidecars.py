@@ -249,17 +249,17 @@ class Sidecars:
         rest = mask
         for item in chosen:
             rest &= ~item.callers.may
-            if item.callers.must & mask:
+            if item.callers.must:
                 split += self._route(
                     item,
                     service,
                     scope,
                     dialled=dialled,
                     request=request,
-                    mask=item.callers.must & mask,
+                    mask=item.callers.must,
                     way=way,
                 )
-            if doubtful := item.callers.may & ~item.callers.must & mask:
+            if doubtful := item.callers.may & ~item.callers.must:
                 reason = f"a route of {service.key} goes by what the question does not say"
                 split.append((doubtful, unknown(Hop.SOURCE_SIDECAR, reason, key=service.key)))
         return _without_overlap(split), rest

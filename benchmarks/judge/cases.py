@@ -217,6 +217,13 @@ def _deployment(pod: Object) -> Object:
     """Return what would make a pod."""
     metadata = pod["metadata"]
     template = {"metadata": {key: metadata[key] for key in ("labels", "annotations")}, "spec": pod["spec"]}
+    if metadata["name"] == "job":
+        return {
+            "apiVersion": "batch/v1",
+            "kind": "CronJob",
+            "metadata": {key: metadata[key] for key in ("name", "namespace")},
+            "spec": {"schedule": "0 * * * *", "jobTemplate": {"spec": {"template": template}}},
+        }
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -102,7 +102,7 @@ def of(module: str) -> list[Mutant]:
 
     Nothing is changed in annotations and signatures, which nobody runs, nor in decorators, which say how values are
     built (``frozen``, ``slots``) and remembered, but for removing them; and no decorator that only remembers is
-    removed. The words of reasons are printing.
+    removed. The words of reasons, and what makes a text of a value, are printing.
     """
     text = _text(FOLDER / f"{module}.py")
     parsed = ast.parse(text)
@@ -160,11 +160,13 @@ def _span(node: ast.AST) -> tuple[_Place, _Place]:
 
 
 def _quiet(module: ast.Module) -> Iterator[tuple[_Place, _Place]]:
-    """Return begin and end of annotations, signatures, decorators, and of the words of reasons."""
+    """Return begin and end of annotations, signatures, decorators, and of what is printed."""
     for node in ast.walk(module):
         if isinstance(node, ast.JoinedStr) or (
             isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in _WORDS
         ):
+            yield _span(node)
+        if isinstance(node, ast.FunctionDef) and node.name == "__str__":
             yield _span(node)
         if isinstance(node, ast.FunctionDef):
             yield (node.lineno, node.col_offset), _span(node.body[0])[0]

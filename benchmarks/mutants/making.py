@@ -31,7 +31,7 @@ LEFT_OUT = {
     "entrances": "which ways in a matrix asks; the same",
     "idle": "finds objects that select nothing; answers no question",
     "report": "prints",
-    "security_groups": "no set of the judge has a machine with a security group",
+    "security_groups": "of the judge's meshes only the running example has machines with security groups",
     "survey": "asks all questions; held against one question each by the tests of matrices",
 }
 # Operators that want arguments of their own.

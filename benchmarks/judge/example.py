@@ -5,7 +5,6 @@ writes with `--record FILE` what was measured as a case; exit code 1 for a contr
 """
 
 import argparse
-import contextlib
 import dataclasses
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.judge import asking, cases, sets
-from policies.bundles import compiler, positions
+from policies.bundles import compiler
 from policies.bundles import surroundings as bundle_surroundings
-from slipway.cli import grounds, stacks
+from slipway.cli import grounds, stacks, worlds
 from slipway.lab import instance as instances
 from slipway.manifests.manifest import Manifest
 from slipway.manifests.surroundings import Surroundings
@@ -24,27 +23,11 @@ from slipway.rollout import expectations, probes, samples, senders, sources, sta
 from slipway.rollout.checks import check, spoken
 from slipway.world import kubernetes, live
 
-# Kinds that decide who reaches whom, and those that the answers name.
-KINDS = (
-    *(("v1", kind) for kind in ("Namespace", "Pod", "Service")),
-    ("discovery.k8s.io/v1", "EndpointSlice"),
-    ("networking.k8s.io/v1", "NetworkPolicy"),
-    *(
-        ("networking.istio.io/v1", kind)
-        for kind in ("Sidecar", "ServiceEntry", "WorkloadEntry", "DestinationRule", "VirtualService", "Gateway")
-    ),
-    *(
-        ("security.istio.io/v1", kind)
-        for kind in ("PeerAuthentication", "AuthorizationPolicy", "RequestAuthentication")
-    ),
-)
 _HTTP, _HTTPS = 80, 443
 # Longer than proxies wait for a connection. Source: istio/api mesh/v1alpha1/config.proto, connect_timeout.
 _TIMEOUT_MS = 12_000
 _ENDS = {"eof": "reset", "tls_error": "reset", "forbidden": "refused", "unreachable": "timeout"}
-# What Envoy answers itself: with its own words, or with none.
-# Source: envoyproxy/envoy 1.37 source/extensions/filters/http/rbac; source/common/router/router.cc.
-_PROXYS = (expectations.RBAC_BODY, "upstream connect error", "no healthy upstream")
+_PROXYS = (expectations.RBAC_BODY, *expectations.UNREACHED)  # what proxies answer themselves, or nothing at all
 # What is left of a pod, and what is taken from every object: copies of it, and what was done to it.
 _OF_PODS, _CONTAINERS = ("serviceAccountName", "hostNetwork", "nodeName"), {"containers", "initContainers"}
 _NOTES = {"kubectl.kubernetes.io/last-applied-configuration", "sidecar.istio.io/status"}
@@ -80,7 +63,7 @@ class Example:
         Raises KubernetesError or GroundError when the lab cannot be used.
         """
         asked = list(requests(self._mesh, self._known, self._place.surroundings().internet))
-        with self._standing_in(asked):
+        with self._senders.standing_in(asked):
             around = self._around()
             measured = self._senders.measure(asked)
         rows = [(item.row, ended(item.request, measured[item.name])) for item in asked]
@@ -89,20 +72,10 @@ class Example:
             raise kubernetes.KubernetesError(f"{unsent[0].name}: {measured[unsent[0].name].detail}")
         return cases.Case(name=name, objects=(), requests=tuple(rows), around=around)
 
-    def _standing_in(self, asked: Sequence[Asked]) -> contextlib.AbstractContextManager[None]:
-        return stand_ins.standing_in(
-            self._cluster,
-            senders.needed_pods(asked),
-            namespaces=self._mesh.namespaces,
-            revision=self._mesh.revision,
-            outbound=positions.outbound_mode(self._mesh),
-            surroundings=self._place.surroundings(),
-        )
-
     def _around(self) -> Surroundings:
         """Return what the cluster has, in the networks and behind the rules that are declared."""
         declared = bundle_surroundings.emit_surroundings(self._mesh, compiler.compile_bundle(self._mesh))
-        found = tuple(_plain(item) for item in live.read(self._cluster, KINDS))
+        found = tuple(_plain(item) for item in live.read(self._cluster, worlds.LIVE_KINDS))
         return dataclasses.replace(declared, manifests=found, owners={})
 
 

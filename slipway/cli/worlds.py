@@ -130,7 +130,7 @@ def _revision(revision: str, where: reaching.Where) -> Loaded:
         return _declared(stacks.load(environment, folder=Path(folder) / stacks.FOLDER, shown_as=shown_as))
 
 
-_LIVE_KINDS = (
+LIVE_KINDS = (
     *(("v1", kind) for kind in ("Namespace", "Pod", "Service")),
     ("discovery.k8s.io/v1", "EndpointSlice"),
     ("networking.k8s.io/v1", "NetworkPolicy"),
@@ -152,7 +152,7 @@ def _live(where: reaching.Where) -> reachability.World:
     from slipway.world import live
 
     cluster = clusters.connect(kubeconfig=where.kubeconfig, context=where.context)
-    manifests = live.read(cluster, _LIVE_KINDS)
+    manifests = live.read(cluster, LIVE_KINDS)
     # Which ConfigMap a revision takes and what its tags are is told as far as this user may read it.
     around = (
         *live.read(cluster, [istiod.CONFIG_MAP], namespace=istiod.NAMESPACE),

@@ -41,6 +41,8 @@ class Direct:
 
     def past_the_proxy(self, dialled: Dialled, mask: int) -> Split:
         """Return what comes of callers whose proxy, which does not know the name, never hears of the connection."""
+        if not mask & self._callers.machines:  # pods have the cluster's DNS, which leads them past nothing
+            return []
         own = self._to_itself(dialled) & mask
         return [*([(own, TO_ITSELF)] if own else []), *self._unnamed(dialled, mask & ~own)]
 

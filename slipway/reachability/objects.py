@@ -402,10 +402,6 @@ class Gateway:
         """The Gateway as VirtualServices name it."""
         return f"{self.namespace}/{self.key.name}"
 
-    def selects(self, labels: Mapping[str, str]) -> bool:
-        """Return whether a gateway with these labels serves it; without a selector every one does."""
-        return all(labels.get(name) == value for name, value in self.selector.items())
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expression:

@@ -14,12 +14,12 @@ CLOSED = frozenset({"reset", "eof"})
 NOTHING = CLOSED | {"timeout", "refused", "unreachable", "forbidden"}
 # What a proxy answers when it did not reach the service: nobody has decided anything.
 # Source: envoyproxy/envoy 1.37 source/common/router/router.cc; source/common/http/utility.cc.
-_UNREACHED = ("upstream connect error", "no healthy upstream")
+UNREACHED = ("upstream connect error", "no healthy upstream")
 
 
 def decides_nothing(result: probes.Result) -> bool:
     """Whether a result tells neither that a request is allowed nor that it is refused."""
-    unreached = result.code == "503" and result.body.startswith(_UNREACHED)
+    unreached = result.code == "503" and result.body.startswith(UNREACHED)
     unresolved = result.outcome == "timeout" and " lookup " in result.detail  # a resolver too busy: nothing was sent
     return result.outcome == "unsent" or unresolved or (result.outcome == "answer" and unreached)
 
@@ -117,7 +117,7 @@ def kept_out() -> Expectation:
 
     A connection that a proxy kept from a time when it was allowed ends at the server's policy.
     """
-    unreached = Expectation(told="503", codes=("503",), contains=_UNREACHED[0])
+    unreached = Expectation(told="503", codes=("503",), contains=UNREACHED[0])
     return either("kept out", nothing(), unreached, forbidden())
 
 

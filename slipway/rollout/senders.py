@@ -1,11 +1,13 @@
 """Send requests from a source and collect what came of them."""
 
+import contextlib
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent import futures
 from typing import Protocol
 
+from policies.bundles import positions
 from slipway.mesh import model
 from slipway.rollout import ground, probes, sources, stand_ins
 from slipway.world import kubernetes
@@ -59,6 +61,22 @@ class Senders:
             for results in pool.map(self._measure_source, groups):
                 found.update(results)
         return found
+
+    def standing_in(
+        self, checks: Sequence[Sent], *, further: Iterable[sources.Source] = ()
+    ) -> contextlib.AbstractContextManager[None]:
+        """Have a ready pod for each source of ``checks`` that needs one, and for ``further`` ones, in the block.
+
+        Raises as :func:`stand_ins.standing_in`.
+        """
+        return stand_ins.standing_in(
+            self._cluster,
+            [*needed_pods(checks), *further],
+            namespaces=self._mesh.namespaces,
+            revision=self._mesh.revision,
+            outbound=positions.outbound_mode(self._mesh),
+            surroundings=self._ground.surroundings(),
+        )
 
     def _measure_source(self, checks: Sequence[Sent]) -> dict[str, probes.Result]:
         try:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from policies.bundles import positions
 from slipway.mesh import model
 from slipway.rollout import (
     access_log,
@@ -18,7 +17,6 @@ from slipway.rollout import (
     samples,
     senders,
     sources,
-    stand_ins,
     tracing,
 )
 from slipway.rollout.checks import check, spoken
@@ -111,18 +109,11 @@ class Verification:
         self._stages.append((stage, time.monotonic() - started))
 
     def _standing_in(self, checks: Sequence[check.Check]) -> contextlib.AbstractContextManager[None]:
-        wanted = list(senders.needed_pods(checks))
+        further: list[sources.Source] = []
         if self._options.groups & {check.Group.OUTAGE, check.Group.BOOT} and not self._options.only:
             namespaces = sources.bare_namespaces(self._mesh)
-            wanted += [sources.Source(manner=sources.Manner.BARE, namespace=name) for name in namespaces]
-        return stand_ins.standing_in(
-            self._cluster,
-            wanted,
-            namespaces=self._mesh.namespaces,
-            revision=self._mesh.revision,
-            outbound=positions.outbound_mode(self._mesh),
-            surroundings=self._surroundings,
-        )
+            further = [sources.Source(manner=sources.Manner.BARE, namespace=name) for name in namespaces]
+        return self._senders.standing_in(checks, further=further)
 
     def _wants(self, group: check.Group) -> bool:
         return group in self._options.groups and not self._options.only

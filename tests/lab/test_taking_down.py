@@ -9,6 +9,7 @@ import pytest
 import traces
 from running import INSTANCE, ROOT, succeed
 
+from slipway.rollout import expectations, probes
 from slipway.world import kubernetes
 
 pytestmark = pytest.mark.lab
@@ -34,24 +35,22 @@ FORBIDDEN = [
 ]
 
 
-# What proxies answer themselves: by policy, or where they did not reach anybody, then also without a word.
-# Source: envoyproxy/envoy 1.37 source/extensions/filters/http/rbac; source/common/router/router.cc.
-PROXYS = ("RBAC: access denied", "upstream connect error", "no healthy upstream")
-
-
 def opened(cluster) -> dict[str, str]:
-    """Return which forbidden requests are answered by whom they are for, from storefront's pod, and how."""
+    """Return which forbidden requests get through from storefront's pod, and what came of them.
+
+    Where a proxy reached nobody, nobody has decided anything.
+    """
     pods = cluster.list(kubernetes.POD, namespace="shop", labels="app=storefront")
     name = next(pod["metadata"]["name"] for pod in pods if not kubernetes.pod_missing(pod))
-    probes = json.dumps([{**probe, "timeout_ms": 1500} for probe in FORBIDDEN]).encode()
-    done = cluster.execute("shop", name, "app", ["/probe"], stdin=probes, timeout_s=20)
-    results = [json.loads(line) for line in done.stdout.splitlines()]
+    sent = json.dumps([{**probe, "timeout_ms": 1500} for probe in FORBIDDEN]).encode()
+    done = cluster.execute("shop", name, "app", ["/probe"], stdin=sent, timeout_s=20)
+    results = probes.results(done.stdout)
     assert len(results) == len(FORBIDDEN), done.stderr
-    answers = {item["name"]: item for item in results if item["outcome"] == "answer"}
+    answers = {name: item for name, item in results.items() if item.outcome == "answer"}
     return {
-        name: f"{item['code']} {item['body']}"
+        name: str(item)
         for name, item in answers.items()
-        if item.get("body") and not item["body"].startswith(PROXYS)
+        if not item.code.startswith("403") and not expectations.decides_nothing(item)
     }
 
 

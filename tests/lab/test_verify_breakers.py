@@ -6,9 +6,8 @@ from pathlib import Path
 import breakers
 import pytest
 
-from policies.bundles import positions
 from slipway.cli import grounds
-from slipway.rollout import access_log, measuring, plan, samples, senders, stand_ins, verify
+from slipway.rollout import access_log, measuring, plan, samples, senders, verify
 from slipway.rollout.checks.check import Group
 from slipway.rollout.sources import Manner
 from slipway.world import kubernetes
@@ -61,15 +60,8 @@ def bench(running_lab, known):
     checks = plan.compile_plan(
         running_lab.mesh, known=known, internet=around.internet, ingress_authority=around.ingress_authority
     )
-    with stand_ins.standing_in(
-        running_lab.cluster,
-        senders.needed_pods(checks),
-        namespaces=running_lab.mesh.namespaces,
-        revision=running_lab.mesh.revision,
-        outbound=positions.outbound_mode(running_lab.mesh),
-        surroundings=around,
-    ):
-        found = Bench(running_lab, place, checks)
+    found = Bench(running_lab, place, checks)
+    with found.senders.standing_in(checks):
         assert found.wait(checks, fails=False) == []
         yield found
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.judge import fleet, sets
+from benchmarks.judge import fleet, logged, sets
 from slipway import reachability
 from slipway.lab import instance
 from slipway.manifests.manifest import Manifest
@@ -33,6 +33,7 @@ class Measured:
     """What came of a request: ``end`` is app, status, reset, refused, timeout; ``identified`` over mutual TLS.
 
     ``mark`` is in the request's user agent, ``local`` the client's own address and port: proxies log both.
+    ``told`` is what they logged, as far as that was read.
     """
 
     end: str
@@ -42,6 +43,7 @@ class Measured:
     identified: bool | None = None
     mark: str = dataclasses.field(default="", compare=False)
     local: str = dataclasses.field(default="", compare=False)
+    told: logged.Logged | None = dataclasses.field(default=None, compare=False)
 
     def __str__(self) -> str:
         told = {"status": str(self.status), "app": f"answered by {self.place}:{self.port}"}.get(self.end, self.end)

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.judge import asking, fleet, sets
+from benchmarks.judge import asking, fleet, logged, sets
 from slipway import reachability
 from slipway.lab import instance
 from slipway.manifests.surroundings import Surroundings
@@ -23,12 +23,13 @@ LOT = fleet.Lot(number=0)
 # What the lab's mesh has in its configuration, as far as it decides.
 MESH: Mapping[str, Any] = {"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}
 LATER = "laterField"
+_UNTOLD = dataclasses.asdict(logged.Logged())
 _OF_PODS = frozenset({"NetworkPolicy", "Pod", "EndpointSlice"})  # kinds that are no matter of machines
 _ADDRESS = re.compile(r"\d+(?:\.\d+){3}")
 _BLOCK = re.compile(r"\d+(?:\.\d+){3}(?:/\d+)?")
 _HOSTED = frozenset(item.place for item in fleet.ODDS if item.spec.get("hostNetwork"))
 _PODS = ipaddress.ip_network(asking.POD_NETWORK)
-_ODD = re.compile("|".join(re.escape(item.place) for item in fleet.ODDS) + f"|{fleet.ODD}\\b")
+_ODD = re.compile("|".join(re.escape(item.place) for item in fleet.ODDS) + rf"|{fleet.ODD}\b|{fleet.CLOSED}\b")
 Object = dict[str, Any]
 
 
@@ -36,7 +37,8 @@ Object = dict[str, Any]
 class Case:
     """``unknown`` tells that the analyser has to say that it does not know, whatever was measured.
 
-    ``planned`` tells that the analyser sees the odd pods before they run, as Deployments without addresses.
+    ``planned`` tells that the analyser sees the odd pods before they run, as Deployments without addresses, ``twice``
+    that it sees two pods of each in place of one, ``engine`` what it is told of who enforces NetworkPolicy.
     ``refuses`` is a part of what a proxy says that does not take the objects; nothing can then be measured.
     ``fatal`` tells that istiod does not survive them, which was seen once and is not asked again.
     ``around`` is a whole mesh of its own, with everything that a cluster told, where the case is not about the fleet.
@@ -47,6 +49,8 @@ class Case:
     requests: tuple[tuple[sets.Request, asking.Measured], ...]
     unknown: bool = False
     planned: bool = False
+    twice: bool = False
+    engine: reachability.Engine = reachability.Engine.KUBE_ROUTER
     refuses: str = ""
     fatal: bool = False
     mesh: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MESH)
@@ -58,9 +62,10 @@ class Case:
         return bool(_ODD.search(json.dumps(document(self.objects, self.requests, mesh={}))))
 
     @property
-    def later(self) -> bool:
-        """Whether objects have a field that stands for those of later versions."""
-        return LATER in json.dumps(self.objects)
+    def as_it_runs(self) -> bool:
+        """Whether the analyser sees what runs; else it is told less, or otherwise, than a cluster would."""
+        unlike = self.planned or self.twice or self.engine is not reachability.Engine.KUBE_ROUTER
+        return not unlike and LATER not in json.dumps(self.objects)
 
 
 def addresses() -> dict[str, str]:
@@ -194,7 +199,9 @@ _STRANGERS: Sequence[Object] = [
             "spec": {
                 "selector": labels,
                 "clusterIP": address,
-                "ports": [{"name": "http", "port": 80, "targetPort": target}],
+                "ports": [
+                    {"name": name, "port": number, "targetPort": target} for number, name, _ in fleet.GATE_PORTS
+                ],
             },
         }
         for namespace, labels, address, target in (
@@ -245,6 +252,8 @@ def _case(name: str, found: Mapping[str, Any]) -> Case:
         requests=tuple(_row(item) for item in found["requests"]),
         unknown=bool(found.get("unknown")),
         planned=bool(found.get("planned")),
+        twice=bool(found.get("twice")),
+        engine=reachability.Engine(found.get("engine", reachability.Engine.KUBE_ROUTER.value)),
         refuses=found.get("refuses", ""),
         fatal=bool(found.get("fatal")),
         mesh=found.get("mesh", MESH),
@@ -270,14 +279,15 @@ def _row(item: Mapping[str, Any]) -> tuple[sets.Request, asking.Measured]:
         source=item["from"], host=item.get("to", ""), pod=item.get("pod", ""), port=item["port"], http=http,
         sni=item.get("sni"),
     )  # fmt: skip
-    return request, _measured(str(item["measured"]))
+    return request, _measured(str(item["measured"]), item.get("logged"))
 
 
-def _measured(text: str) -> asking.Measured:
+def _measured(text: str, entry: Mapping[str, Any] | None) -> asking.Measured:
+    told = None if entry is None else logged.Logged(**entry)
     if text.isdigit():
-        return asking.Measured(end="status", status=int(text))
+        return asking.Measured(end="status", status=int(text), told=told)
     end, _, how = text.partition(" ")
-    return asking.Measured(end=end, identified={"mTLS": True, "plaintext": False}.get(how))
+    return asking.Measured(end=end, identified={"mTLS": True, "plaintext": False}.get(how), told=told)
 
 
 def _ended(measured: asking.Measured) -> str:
@@ -331,7 +341,11 @@ def _document(request: sets.Request, measured: asking.Measured) -> dict[str, Any
         found.update({"method": http.method, "path": http.path, "host": http.host})
         if http.headers:
             found["headers"] = [list(item) for item in http.headers]
-    return {**found, "measured": _ended(measured)}
+    found["measured"] = _ended(measured)
+    if measured.told is not None:
+        entries = dataclasses.asdict(measured.told).items()
+        found["logged"] = {key: value for key, value in entries if value != _UNTOLD[key]}
+    return found
 
 
 def stored(document_: Mapping[str, Any], *, lot: int, live: Mapping[str, str]) -> str:
@@ -348,7 +362,8 @@ def placed(case: Case, *, lot: int, live: Mapping[str, str]) -> Case:
     names = {addresses()[own.place]: live[other.place] for own, other in places}
     names |= {addresses()[item.place]: live[item.place] for item in fleet.ODDS if item.place in live}
     document_ = document(case.objects, case.requests, mesh=case.mesh)
-    document_ |= {"unknown": case.unknown, "planned": case.planned, "refuses": case.refuses}
+    document_ |= {"unknown": case.unknown, "planned": case.planned, "twice": case.twice, "refuses": case.refuses}
+    document_ |= {"engine": case.engine.value}
     text = _addressed(json.dumps(document_), names)
     return _case(case.name, json.loads(_renamed(text, LOT.number, lot)))
 
@@ -375,7 +390,7 @@ def world_of(case: Case) -> reachability.World:
     """
     if case.around is not None:
         return reachability.read_applied((), Surroundings.from_json(case.around.to_json()))
-    return _world(case, _planned(case))
+    return _world(case, _planned(case), twice=case.twice)
 
 
 def _planned(case: Case) -> list[str]:
@@ -388,10 +403,11 @@ def _world(
     *,
     twice: bool = False,
     machines: bool = False,
-    engine: reachability.Engine = reachability.Engine.KUBE_ROUTER,
+    engine: reachability.Engine | None = None,
 ) -> reachability.World:
     fixed = json.dumps(stand_in(odd=case.odd, planned=planned, twice=twice, machines=machines))
-    return asking.world([*json.loads(fixed), *case.objects], json.loads(json.dumps(case.mesh)), engine=engine)
+    mesh_config = json.loads(json.dumps(case.mesh))
+    return asking.world([*json.loads(fixed), *case.objects], mesh_config, engine=engine or case.engine)
 
 
 def disagreements(
@@ -407,7 +423,7 @@ def disagreements(
     world = world_of(case) if world is None else world
     for way in ways:
         yield from _differing(case, case.requests, world, getattr(asking, way))
-    if case.around is not None:
+    if case.around is not None or case.twice or case.engine is not reachability.Engine.KUBE_ROUTER:
         return
     entering = [item for item in case.requests if asking.enters(item[0])]
     for ask in (asking.from_outside, asking.by_any_gateway):
@@ -427,9 +443,27 @@ def disagreements(
     if any(item["kind"] == "NetworkPolicy" for item in case.objects):
         unstated = _world(case, _planned(case), engine=reachability.Engine.UNKNOWN)
         yield from _differing(case, case.requests, unstated, asking.together, open_=True)
+        yield from _enforced_by_nobody(case)
     if not any(map(_of_pods, case.objects)):
         rows = [item for item in case.requests if _for_machines(item[0])]
         yield from _differing(case, rows, _world(case, [], machines=True), asking.together, nameless=True)
+
+
+def _enforced_by_nobody(case: Case) -> Iterator[str]:
+    """Return the requests that NetworkPolicies still concern where nothing enforces them.
+
+    Source: Kubernetes documentation, concepts/services-networking/network-policies, "Creating a NetworkPolicy
+    resource without a controller that implements it will have no effect".
+    """
+    others = dataclasses.replace(
+        case, objects=tuple(item for item in case.objects if item["kind"] != "NetworkPolicy")
+    )
+    questions = [asking.question(request) for request, _ in case.requests]
+    idle = asking.together(_world(case, _planned(case), engine=reachability.Engine.NONE), questions)
+    without = asking.together(_world(others, _planned(case)), questions)
+    for (request, _), answer, expected in zip(case.requests, idle, without, strict=True):
+        if answer != expected:
+            yield f"{request}: {answer} where nothing enforces NetworkPolicies, {expected} without any"
 
 
 def _of_pods(item: Object) -> bool:
@@ -499,3 +533,5 @@ def _differing(
             yield f"{request}: {answer.outcome.value}: {'; '.join(answer.reasons)}"
         elif difference := asking.difference(answer, measured, as_declared=declared):
             yield f"{request}: {difference}; {'; '.join(answer.reasons)}"
+        elif contradiction := logged.contradiction(answer, measured.told, entering=request.source == fleet.OUTSIDE):
+            yield f"{request}: {contradiction}"

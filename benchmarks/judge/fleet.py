@@ -13,6 +13,7 @@ from typing import Any
 PREFIX = "judge"
 PLAIN = f"{PREFIX}-plain"
 ODD = f"{PREFIX}-odd"
+CLOSED = f"{PREFIX}-closed"
 ROOT = "istio-system"
 MARK = "JUDGE_POD"
 DOMAIN = "svc.cluster.local"
@@ -156,9 +157,10 @@ def _odd(name: str, *, namespace: str = ODD, labels: Mapping[str, str] | None = 
     return Application(namespace=namespace, name=name, account=name, labels=own, **more)
 
 
-# Pods that are unlike those of the lots.
+# Pods that are unlike those of the lots; one of them asks in vain, in a namespace that is told not to inject.
 ODDS = (
     _odd("hosted", sidecar=False, spec={"hostNetwork": True}),
+    _odd("unheard", namespace=CLOSED, sidecar=False, labels={REVISION: ""}),
     _odd("refusing", sidecar=False, labels={_INJECT: "false"}),
     _odd("declining", sidecar=False, annotations={_INJECT: "false"}),
     _odd("asking", namespace=PLAIN, labels={REVISION: ""}),
@@ -202,7 +204,8 @@ def objects(lots: Iterable[Lot], *, revision: str, further: Iterable[Application
     """Return everything that the fleet is made of, in an order in which it can be applied."""
     lots, further = tuple(lots), tuple(further)
     meshed = [name for lot in lots for name in lot.namespaces] + ([ODD] if further else [])
-    found = [_namespace(name, {"istio.io/rev": revision}) for name in meshed] + [_namespace(PLAIN, {})]
+    found = [_namespace(name, {REVISION: revision}) for name in meshed] + [_namespace(PLAIN, {})]
+    found += [_namespace(CLOSED, {"istio-injection": "disabled"})] if further else []
     found += [_telemetry(name) for name in meshed]
     found += [item for lot in lots for item in (beacon(lot), *_secrets_readable(lot.gate))]
     for item in (*applications(lots), *further):

@@ -10,9 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from benchmarks.judge import court, fleet
-from slipway import reachability
-from slipway.reachability import split
+from benchmarks.judge import court, fleet, logged
 
 _LINE = re.compile(
     r'\[(?P<time>[^\]]+)\] "(?P<request>.*?)" (?P<code>\d+) (?P<flags>\S+) (?P<details>\S+) (?P<end>\S+) '
@@ -20,13 +18,12 @@ _LINE = re.compile(
     r"(?P<cluster>\S+) (?P<upstream_local>\S+) (?P<local>\S+) (?P<remote>\S+) (?P<sni>\S+) (?P<route>\S+)$"
 )
 _POLICY = re.compile(r"rbac_access_denied_matched_policy\[(.*)\]$")
-_NAME = re.compile(r"ns\[(.*)\]-policy\[(.*)\]-rule\[(\d+)\]$")
 # A proxy's own answers. Source: envoyproxy/envoy 1.37 envoy/stream_info/stream_info.h, ResponseCodeDetails.
 _OWN = frozenset(
     {"route_not_found", "direct_response", "cluster_not_found", "no_healthy_upstream", "no_cluster_info"}
 )
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 _NOWHERE = frozenset({"BlackHoleCluster", "-"})
-_GATES = frozenset({reachability.Hop.INGRESS_GATEWAY, reachability.Hop.EGRESS_GATEWAY})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,21 +32,29 @@ class Entry:
 
     details: str
     policy: str
-    upstream: str
     cluster: str
 
 
 class Logs:
-    """What the proxies of a fleet have logged so far, by request."""
+    """What the proxies of a fleet have logged, by request."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._entries: dict[str, dict[str, Entry]] = {}
+        self._read: dict[Path, int] = {}
         self.unread: list[str] = []
-        for path in sorted(folder.glob(f"{fleet.PREFIX}-*/istio-proxy/*.log")):
-            namespace, pod, _ = path.parts[-3].split("_")
-            self._read(f"{namespace}/{pod}", path.read_text(encoding="utf-8", errors="replace").splitlines())
 
-    def _read(self, place: str, lines: Iterable[str]) -> None:
+    def read(self) -> None:
+        """Read what came since the last time; a line that is only half there is left for the next one."""
+        for path in sorted(self._folder.glob(f"{fleet.PREFIX}-*/istio-proxy/*.log")):
+            namespace, pod, _ = path.parts[-3].split("_")
+            with path.open("rb") as file:
+                file.seek(self._read.get(path, 0))
+                whole, end, _ = file.read().rpartition(b"\n")
+            self._read[path] = self._read.get(path, 0) + len(whole) + len(end)
+            self._take(f"{namespace}/{pod}", whole.decode("utf-8", errors="replace").splitlines())
+
+    def _take(self, place: str, lines: Iterable[str]) -> None:
         for line in lines:
             text = line.partition(" F ")[2]
             if not text.startswith("["):
@@ -62,45 +67,28 @@ class Logs:
             entry = Entry(
                 details=found["details"],
                 policy=refused[1] if refused else "",
-                upstream=found["upstream"],
                 cluster=found["cluster"],
             )
             self._entries.setdefault(found["agent"], {}).setdefault(place, entry)
 
-    def of(self, trial: court.Trial) -> tuple[Entry | None, Mapping[str, Entry]]:
-        """Return what the caller's own proxy logged about a request, and what others did, by place."""
+    def of(self, trial: court.Trial) -> logged.Logged | None:
+        """Return what proxies logged about a request; None where none did."""
         found = self._entries.get(trial.measured.mark, {})
-        others = {place: entry for place, entry in found.items() if place != trial.request.source}
-        return found.get(trial.request.source), others
+        if not found:
+            return None
+        own = found.get(trial.request.source)
+        refusing = _refusing({place: entry for place, entry in found.items() if place != trial.request.source})
+        return logged.Logged(
+            by_caller=None if own is None else _decided_itself(own),
+            at_gateway=refusing is not None and refusing[0].endswith(f"/{fleet.GATE}"),
+            policy="" if refusing is None else refusing[1].policy,
+        )
 
 
-def contradiction(trial: court.Trial, logs: Logs) -> str:
-    """Return how the logs contradict where and by what a refusal was decided; empty when they do not."""
-    answer = trial.answer
-    if answer.outcome is not reachability.Outcome.DENIED or trial.difference:
-        return ""
-    if any(split.OPEN in reason for reason in answer.reasons):
-        return ""  # it names one of several, and says so
-    own, others = logs.of(trial)
-    if own is not None:
-        at_source = own.details in _OWN or own.cluster in _NOWHERE
-        if at_source != (answer.decided_by.hop is reachability.Hop.SOURCE_SIDECAR):
-            return f"decided at {answer.decided_by.hop.value}, but the caller's proxy says {own}"
-    refusing = next(((place, entry) for place, entry in others.items() if entry.policy), None)
-    if refusing is None:
-        return ""
-    place, entry = refusing
-    if place.endswith(f"/{fleet.GATE}") != (answer.decided_by.hop in _GATES):
-        return f"decided at {answer.decided_by.hop.value}, but the proxy of {place} refused"
-    return _policy(answer.decided_by, entry.policy)
+def _decided_itself(entry: Entry) -> bool:
+    """Return whether a caller's proxy led the request nowhere, or to somebody whose certificate it did not take."""
+    return entry.details in _OWN or _UNTRUSTED in entry.details or entry.cluster in _NOWHERE
 
 
-def _policy(decider: reachability.Decider, told: str) -> str:
-    found = _NAME.match(told)
-    if decider.object is None or decider.object.kind != "AuthorizationPolicy":
-        return f"decided by {decider}, but the proxy refused by {told}"
-    if found is None:
-        return "" if decider.rule is None else f"decided by {decider}, but no ALLOW matched"
-    key = decider.object
-    same = (key.namespace, key.name, decider.rule) == (found[1], found[2], int(found[3]))
-    return "" if same else f"decided by {decider}, but the proxy refused by {told}"
+def _refusing(entries: Mapping[str, Entry]) -> tuple[str, Entry] | None:
+    return next(((place, entry) for place, entry in entries.items() if entry.policy), None)

@@ -105,7 +105,7 @@ class Mesh:
         return fleet.objects(self._lots, revision=self._revision, further=self._further)
 
     def _places(self) -> tuple[str, ...]:
-        return (*fleet.namespaces(self._lots), *([fleet.ODD] if self._further else []))
+        return (*fleet.namespaces(self._lots), *((fleet.ODD, fleet.CLOSED) if self._further else ()))
 
     @tenacity.retry(
         retry=tenacity.retry_if_exception_message(match=r"(?s).*failed calling webhook"),

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import random
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import labs
-from benchmarks.judge import cases, court, fleet, focus, herd, install, logs, policies, report, sets, words
+from benchmarks.judge import cases, court, fleet, focus, herd, install, logged, logs, policies, report, sets, words
 from benchmarks.judge.mesh import Mesh
 from slipway import reachability
 from slipway.lab import certificates, network
@@ -42,21 +43,22 @@ def main(arguments: Sequence[str]) -> int:
     with labs.bare(chosen.instance, keep=chosen.keep):
         install.install(instance, install.MESHES[0])
         with open_court(chosen.instance, chosen.lots) as found:
+            known = logs.Logs(instance.state / "kubelet" / "pod-logs")
+            recorder = None if chosen.record is None else Recorder(chosen.record, known, name=f"seed-{chosen.seed}")
             for number, mesh_config in enumerate(install.MESHES):
                 if number:
                     _reinstall(found, instance, mesh_config)
                 share = range(
                     chosen.sets * number // len(install.MESHES), chosen.sets * (number + 1) // len(install.MESHES)
                 )
-                run(found, tally, numbers=share, each=chosen.requests, seed=chosen.seed, record=chosen.record)
+                run(found, tally, numbers=share, each=chosen.requests, seed=chosen.seed, recorder=recorder)
             if tally.rare():  # the first mesh has fields that decide nothing in the last one
                 _reinstall(found, instance, install.MESHES[0])
             for first in range(chosen.sets, chosen.sets + _MORE, chosen.lots):
                 if tally.rare():
                     share = range(first, first + chosen.lots)
-                    run(found, tally, numbers=share, each=chosen.requests, seed=chosen.seed, record=chosen.record)
-            time.sleep(_FLUSH_S)
-            contradictions = len(sides(tally, instance))
+                    run(found, tally, numbers=share, each=chosen.requests, seed=chosen.seed, recorder=recorder)
+            contradictions = len(sides(tally, known))
     sys.stdout.write("\n".join(tally.lines()) + "\n")
     short = tally.shortfalls()
     sys.stdout.write("".join(f"falls short: {item}\n" for item in short))
@@ -68,13 +70,49 @@ def _reinstall(found: court.Court, instance: instances.Instance, mesh_config: Ma
     found.mesh_config = found.mesh.mesh_config()
 
 
-def run(
-    found: court.Court, tally: report.Tally, *, numbers: range, each: int, seed: int, record: Path | None = None
-) -> None:
-    """Try sets of these numbers and count what came of them; disagreements are told as they are found.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Recorder:
+    """Keeps what was measured without a contradiction, a case for each set, with what ``known`` proxies log."""
 
-    With ``record``, what was measured without a contradiction is kept there, a case for each set.
-    """
+    folder: Path
+    known: logs.Logs
+    name: str
+
+    def keep(self, held: court.Round, found: court.Court) -> None:
+        """Write the cases of a round, replacing those of the same name."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _read(self.known)
+        for one in held.sets:
+            places = (*one.lot.namespaces, policies.ROOT)
+            objects = [item for item in held.objects if item["metadata"]["namespace"] in places]
+            kept = [
+                (item.request, dataclasses.replace(item.measured, told=self.known.of(item)))
+                for item in held.trials
+                if item.set_number == one.number
+                and not item.difference
+                and item.answer.outcome is not reachability.Outcome.UNKNOWN
+            ]
+            case = cases.document(objects, kept, mesh=_deciding(held.mesh_config))
+            stored = cases.stored(case, lot=one.lot.number, live=found.addresses)
+            text = json.dumps(cases.reproduced(json.loads(stored)), separators=(",", ":"))
+            (self.folder / f"{self.name}-set-{one.number}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _read(known: logs.Logs) -> None:
+    time.sleep(_FLUSH_S)
+    known.read()
+
+
+def run(
+    found: court.Court,
+    tally: report.Tally,
+    *,
+    numbers: range,
+    each: int,
+    seed: int,
+    recorder: Recorder | None = None,
+) -> None:
+    """Try sets of these numbers and count what came of them; disagreements are told as they are found."""
     began, lots = time.monotonic(), found.lots
     for first in range(numbers.start, numbers.stop, len(lots)):
         random_ = random.Random(f"{seed}/{first}")  # noqa: S311 - repeatable on purpose
@@ -100,8 +138,8 @@ def run(
             sys.stdout.write(f"sets {chosen.start} to {chosen.stop - 1} are left out: {error}\n")
             continue
         tally.add(held, found.fixed)
-        if record is not None:
-            _record(held, found, record, name=f"seed-{seed}")
+        if recorder is not None:
+            recorder.keep(held, found)
         _tell(held, found)
         elapsed = time.monotonic() - began
         sys.stdout.write(
@@ -142,31 +180,17 @@ def _deciding(mesh_config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in mesh_config.items() if key in _DECIDING}
 
 
-def _record(held: court.Round, found: court.Court, folder: Path, *, name: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for one in held.sets:
-        places = (*one.lot.namespaces, policies.ROOT)
-        objects = [item for item in held.objects if item["metadata"]["namespace"] in places]
-        trials = [item for item in held.trials if item.set_number == one.number]
-        kept = [
-            (item.request, item.measured)
-            for item in trials
-            if not item.difference and item.answer.outcome is not reachability.Outcome.UNKNOWN
-        ]
-        case = cases.document(objects, kept, mesh=_deciding(held.mesh_config))
-        stored = cases.stored(case, lot=one.lot.number, live=found.addresses)
-        text = json.dumps(cases.reproduced(json.loads(stored)), separators=(",", ":"))
-        (folder / f"{name}-set-{one.number}.json").write_text(text + "\n", encoding="utf-8")
-
-
-def sides(tally: report.Tally, instance: instances.Instance) -> list[str]:
+def sides(tally: report.Tally, known: logs.Logs) -> list[str]:
     """Return, and tell, where the proxies' logs contradict the side or the policy that the analyser names."""
-    known = logs.Logs(instance.state / "kubelet" / "pod-logs")
+    _read(known)
     found: list[str] = []
     compared = 0
     for item in tally.all:
-        compared += any(known.of(item))
-        if told := logs.contradiction(item, known):
+        entry = known.of(item)
+        compared += entry is not None
+        entering = item.request.source == fleet.OUTSIDE
+        told = logged.contradiction(item.answer, entry, entering=entering)
+        if told and not item.difference:
             found.append(told)
             sys.stdout.write("\n".join([*report.told(item), f"  log: {told}"]) + "\n")
     sys.stdout.write(f"deciding side: {compared} of {tally.trials} requests logged, {len(found)} contradictions\n")

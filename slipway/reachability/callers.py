@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from slipway.reachability.strings import Match, Shape
 
+ALONE = 1  # the mask of a caller that is the only one of a list
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -40,6 +41,11 @@ class Some:
     def __or__(self, other: "Some") -> "Some":
         return Some(must=self.must | other.must, may=self.may | other.may)
 
+    @property
+    def possibly(self) -> "Some":
+        """The same callers, none of them surely."""
+        return Some(must=0, may=self.may)
+
     def within(self, mask: int) -> "Some":
         """Return these callers without those outside of ``mask``."""
         return Some(must=self.must & mask, may=self.may & mask)
@@ -50,6 +56,11 @@ class Some:
 
 
 NOBODY = Some(must=0, may=0)
+
+
+def where(mask: int, holds: bool | None) -> Some:
+    """Return the callers of ``mask`` where something holds, nobody where it does not; None where nobody knows."""
+    return NOBODY if holds is False else Some(must=mask if holds else 0, may=mask)
 
 
 class Callers:
@@ -111,11 +122,16 @@ class Callers:
                 inside |= mask
             else:
                 outside |= mask
+        return where(self.unplaced, self._pods_in(network)) | Some(must=inside & ~outside, may=inside)
+
+    def _pods_in(self, network: Network) -> bool | None:
+        """Return whether the pods of unknown address are in a block."""
         pods = self._pod_network
-        surely = network.prefixlen == 0 if pods is None else _covers(network, pods)
-        possibly = surely or pods is None or pods.overlaps(network)
-        unplaced = Some(must=self.unplaced if surely else 0, may=self.unplaced if possibly else 0)
-        return unplaced | Some(must=inside & ~outside, may=inside)
+        if pods is None:
+            return True if network.prefixlen == 0 else None
+        if _covers(network, pods):
+            return True
+        return None if pods.overlaps(network) else False
 
 
 def _covers(network: Network, other: Network) -> bool:

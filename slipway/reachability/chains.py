@@ -14,7 +14,7 @@ from slipway.reachability.objects import Route, RouteMatch, VirtualService
 from slipway.reachability.routing import gateways_allow
 from slipway.reachability.virtual_hosts import bound
 from slipway.reachability.visibility import most_specific
-from slipway.reachability.world import World
+from slipway.reachability.world import Reach, World
 
 Leading = tuple[VirtualService, Route]
 
@@ -52,7 +52,7 @@ def of_tls(world: World, listener: Listener, namespace: str) -> list[Chain]:
 
 def of_plain(world: World, server: Opened, namespace: str) -> Chain:
     """Return where a server leads whatever comes: by the first route of the first VirtualService that has one."""
-    found: dict[int, list[Leading]] = {}
+    found: dict[Reach, list[Leading]] = {}
     for item in _about(world, server, namespace):
         route = next((route for route in item.tcp if _fits(route.matches, server)), None)
         if route is not None:

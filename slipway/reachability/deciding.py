@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from slipway.reachability.answers import Answer, Hop, Outcome, Seen
-from slipway.reachability.callers import Caller, Callers
+from slipway.reachability.callers import ALONE, Caller, Callers
 from slipway.reachability.dialled import Dialled
 from slipway.reachability.inbound import Way, Wire, application_of
 from slipway.reachability.objects import Proxy, Service
@@ -50,6 +50,10 @@ def unmodelled(world: World) -> Answer | None:
         ):
             reason = f"{item.key}: istiod 1.29.1 ends at once, at every start, of the host {item.fatal} after */*"
             return unknown(Hop.INGRESS_GATEWAY, reason, key=item.key)
+    for item in world.virtual_services:
+        if item.fatal:
+            reason = f"{item.key}: istiod 1.29.1 ends at once, at every start, of a TLS or TCP route to nowhere"
+            return unknown(Hop.SOURCE_SIDECAR, reason, key=item.key)
     if not world.mesh.unmodelled:
         return None
     settings = ", ".join(world.mesh.unmodelled)
@@ -63,7 +67,7 @@ def _decided(world: World, question: Question, outbound: Outbound) -> Answer:
     if isinstance(question.source, Outside):
         split = _from_outside(world, question.source, outbound, dialled, request)
     else:
-        split = outbound.send(dialled, request, 1)
+        split = outbound.send(dialled, request, ALONE)
     (_, found), *others = split
     if others:
         return answer(Outcome.UNKNOWN, Hop.SOURCE_SIDECAR, "two answers for one caller: a bug of the analyser")
@@ -71,7 +75,7 @@ def _decided(world: World, question: Question, outbound: Outbound) -> Answer:
 
 
 def _from_outside(world: World, source: Outside, outbound: Outbound, dialled: Dialled, request: Request) -> Split:
-    """Return what a client outside gets from the gateway that it connects to, or from any that has the port."""
+    """Return what a client outside gets from the gateway that it connects to, or from whichever takes it."""
     wire = Wire.TLS if request.application is Application.TLS else Wire.PLAINTEXT
     sent = request.carried(request.sni if wire is Wire.TLS else "")
     targets = [
@@ -85,11 +89,11 @@ def _from_outside(world: World, source: Outside, outbound: Outbound, dialled: Di
         namespace, _, name = source.gateway.partition("/")
         index = caller_index(world, namespace, name)
         targets = [item for item in targets if item.workload == index]
-    opened = [item for item in dict.fromkeys(targets) if outbound.inbound.listens(item, wire, sent)] or targets[:1]
+    opened = [item for item in dict.fromkeys(targets) if outbound.inbound.listens(item, wire, sent)] or targets
     if not opened:
         reason = f"no gateway has port {dialled.port}"
-        return [(1, answer(Outcome.DENIED, Hop.INGRESS_GATEWAY, reason, seen=Seen.REFUSED))]
-    return possible([outbound.inbound.arrive(item, wire, Way.DIRECT, sent, 1) for item in opened])
+        return [(ALONE, answer(Outcome.DENIED, Hop.INGRESS_GATEWAY, reason, seen=Seen.REFUSED))]
+    return possible([outbound.inbound.arrive(item, wire, Way.DIRECT, sent, ALONE) for item in opened])
 
 
 def caller_index(world: World, namespace: str, name: str) -> int:

@@ -9,8 +9,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 
 from slipway.reachability import chains, virtual_hosts
-from slipway.reachability.answers import Hop, Key, Outcome, Seen
-from slipway.reachability.callers import Caller, Callers
+from slipway.reachability.answers import Answer, Hop, Key, Outcome, Seen
+from slipway.reachability.callers import ALONE, Caller, Callers
 from slipway.reachability.clusters import Client, Clusters
 from slipway.reachability.inbound import Inbound, Way, Wire, closed, told, unreachable, unreadable
 from slipway.reachability.listeners import Listener, Opened, listener
@@ -29,7 +29,7 @@ from slipway.reachability.routing import (
 from slipway.reachability.split import Split, answer, joined, possible, unknown, with_reason
 from slipway.reachability.strings import host_covers, without_port
 from slipway.reachability.visibility import exported, most_specific
-from slipway.reachability.world import World
+from slipway.reachability.world import Reach, World
 
 _CLIENTS = frozenset({"MUTUAL", "OPTIONAL_MUTUAL"})  # which ask for certificates that are not the mesh's
 
@@ -250,7 +250,7 @@ class Gateways:
             self._by(routes, item, at, sent, port=server.server.port)
             for server, item, routes in self._first(particular or taken, workload.namespace)
         ]
-        return [(mask, possible(splits)[0][1])]
+        return [(mask, _alone(splits))]
 
     def _virtual_hosts(
         self, at: _Arrival, servers: tuple[Opened, ...], alone: Callers
@@ -270,7 +270,7 @@ class Gateways:
             port=server.server.port,
             gateways=frozenset({server.gateway.name}),
             callers=alone,
-            mask=1,
+            mask=ALONE,
             normalization=self._world.mesh.normalization,
         )
 
@@ -284,7 +284,7 @@ class Gateways:
         if len({server.gateway.name for server, _, _ in taken}) > 1:
             return taken
 
-        def rank(server: Opened, item: VirtualService) -> tuple[int, int]:
+        def rank(server: Opened, item: VirtualService) -> tuple[int, Reach]:
             return server.gateway.servers.index(server.server), self._world.reach(item, namespace)
 
         first = min(rank(server, item) for server, item, _ in taken)
@@ -294,13 +294,13 @@ class Gateways:
         """Return what the routes do of which the request takes one."""
         splits = [self._route(chosen, item, at, sent, port=port) for chosen in routes]
         if not any(chosen.callers.must for chosen in routes):
-            splits.append([(1, unknown(at.hop, f"a route of {item.key} may match", key=item.key))])
+            splits.append([(ALONE, unknown(at.hop, f"a route of {item.key} may match", key=item.key))])
         return possible(splits)
 
     def _route(self, chosen: Chosen, item: VirtualService, at: _Arrival, sent: Request, *, port: int) -> Split:
         immediate = immediate_answer(chosen.route, item.key, at.hop)
         if immediate is not None:
-            return [(1, immediate)]
+            return [(ALONE, immediate)]
         stated = dataclasses.replace(sent, forwarded=sent.forwarded or "gateway")
         changed = rewritten(stated, chosen, normalization=self._world.mesh.normalization)
         return self._destinations(at, changed, item, chosen.route, port=port, way=Way.HTTP_PROXY)
@@ -311,10 +311,10 @@ class Gateways:
         for item, route in chain.routes:
             if item.unmodelled or route.unmodelled:
                 reason = f"{item.key} has fields that are not modelled"
-                splits.append([(1, unknown(at.hop, reason, key=item.key))])
+                splits.append([(ALONE, unknown(at.hop, reason, key=item.key))])
                 continue
             splits.append(self._destinations(at, sent, item, route, port=port, way=Way.TCP_PROXY))
-        return [(mask, possible(splits)[0][1])]
+        return [(mask, _alone(splits))]
 
     def _destinations(
         self, at: _Arrival, sent: Request, item: VirtualService, route: Route, *, port: int, way: Way
@@ -326,7 +326,7 @@ class Gateways:
             found = None if service is None else service.port(destination_port(destination, service, port))
             if service is None or found is None:
                 reason = f"{item.key} leads to {destination.host}, which is no service with such a port"
-                splits.append([(1, answer(Outcome.DENIED, at.hop, reason, seen=closed(way), key=item.key))])
+                splits.append([(ALONE, answer(Outcome.DENIED, at.hop, reason, seen=closed(way), key=item.key))])
                 continue
             splits.append(self._send(at, service, found, subset=destination.subset, way=way, request=sent))
         return possible(splits)
@@ -336,7 +336,7 @@ class Gateways:
     ) -> Split:
         workload = self._world.workloads[at.index]
         if service.unmodelled or service.external_name:
-            return [(1, unknown(at.hop, f"{service.key} has what is not modelled", key=service.key))]
+            return [(ALONE, unknown(at.hop, f"{service.key} has what is not modelled", key=service.key))]
         network = self._world.network_of(workload)
         client = Client(namespace=workload.namespace, labels=workload.labels, hop=at.hop, network=network)
         return self._clusters.send(
@@ -347,7 +347,7 @@ class Gateways:
             way=way,
             request=request,
             inbound=self._inbound(at.index),
-            mask=1,
+            mask=ALONE,
         )
 
     def _inbound(self, index: int) -> Inbound:
@@ -377,6 +377,12 @@ class Gateways:
         ]
         own = [item for item in seen if item.namespace == namespace]
         return next((item for item in own or seen if item.kubernetes), (own or seen or [None])[0])
+
+
+def _alone(splits: list[Split]) -> Answer:
+    """Return what the gateway, the one caller of each split, gets whichever of them is the real one."""
+    ((_, found),) = possible(splits)
+    return found
 
 
 def _taken_off(request: Request, wire: Wire) -> Request:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from slipway.reachability.answers import Key, Seen
-from slipway.reachability.callers import NOBODY, Callers, Some
+from slipway.reachability.callers import NOBODY, Callers, Some, where
 from slipway.reachability.network_peers import Peers
 from slipway.reachability.network_selectors import port_listed, selector_matches
 from slipway.reachability.objects import NetworkPolicy, Workload
@@ -44,7 +44,7 @@ class NetworkPolicies:
         self._callers = callers
         self._engine = world.engine
         self._peers = Peers(world, callers)
-        self._ways: dict[tuple[int, str, int], list[tuple[bool, bool]]] = {}
+        self._ways: dict[tuple[int, str, int], list[Some]] = {}
         self._positions = {
             caller.workload: index for index, caller in enumerate(callers.list) if caller.workload is not None
         }
@@ -73,7 +73,7 @@ class NetworkPolicies:
                 if port_listed(rule, port, workload.ports):
                     found |= self._peers.callers(rule, policy.namespace)
             if policy.unmodelled:
-                found |= Some(must=0, may=self._callers.everybody)
+                found |= self._callers.all.possibly
         return found
 
     def isolates(self, workload: Workload) -> bool:
@@ -91,19 +91,20 @@ class NetworkPolicies:
     def _itself(self, workload: Workload, *, led: bool) -> Some:
         """Return the caller that is this very pod: what it sends to its own address never leaves it.
 
-        Of several pods another one may be meant. What the node leads back does leave it, and kube-router compares it
+        What the node leads back does leave it, and kube-router compares it
         (:meth:`_led_back`); Cilium may lead on before it leaves.
         Source: Kubernetes documentation, concepts/services-networking/network-policies, "can not block access to
         itself".
         """
         own = self._own(workload)
-        if led:
-            return NOBODY if self._engine is Engine.KUBE_ROUTER else Some(must=0, may=own)
-        return Some(must=own if len(workload.addresses) == 1 else 0, may=own)
+        if not led:
+            return own
+        return NOBODY if self._engine is Engine.KUBE_ROUTER else own.possibly
 
-    def _own(self, workload: Workload) -> int:
+    def _own(self, workload: Workload) -> Some:
+        """Return the caller that is this very pod; of several pods another one may be meant."""
         position = self._positions.get(self._world.index_of[workload.namespace, workload.name])
-        return 0 if position is None else 1 << position
+        return NOBODY if position is None else where(1 << position, len(workload.addresses) == 1 or None)
 
     def _on_the_node(self, workload: Workload) -> Some:
         """Return the callers on the node's own network: what is on a pod's own node always reaches it.
@@ -112,12 +113,10 @@ class NetworkPolicies:
         where a Pod is running is always allowed"; kube-router 2.6.3 pkg/controllers/netpol/pod.go,
         setupPodNetpolRules (src-type LOCAL).
         """
-        must = may = 0
+        found = NOBODY
         for bit, nodes in self._hosted:
-            beside = len(nodes) == len(workload.nodes) == 1 and nodes == workload.nodes
-            must |= bit if beside else 0
-            may |= bit if not nodes or not workload.nodes or nodes & workload.nodes else 0
-        return Some(must=must, may=may)
+            found |= where(bit, _beside(nodes, workload.nodes))
+        return found
 
     @functools.cached_property
     def _hosted(self) -> list[tuple[int, frozenset[str]]]:
@@ -134,30 +133,22 @@ class NetworkPolicies:
 
     def _as_router(self, found: Some) -> Some:
         """Return whom kube-router lets through besides; possibly where it is not known what the engine is."""
-        return found if self._engine is Engine.KUBE_ROUTER else Some(must=0, may=found.may)
+        return found if self._engine is Engine.KUBE_ROUTER else found.possibly
 
     def _led_back(self, workload: Workload, place: str, port: int) -> Some:
-        """Return the caller that is this very pod, where either direction lets it through.
-
-        Of several pods another one may be meant.
-        """
-        own = self._own(workload)
-        if not own:
-            return NOBODY
+        """Return the caller that is this very pod, where either direction lets it through."""
         leaving = [item for item in self._selecting(workload) if item.egress is not None]
         entering = self._isolating(workload)
-        out = self._leaving(leaving, workload, place, port) if leaving else (True, True)
+        out = self._leaving(leaving, workload, place, port) if leaving else self._callers.all
         into = self._let_in(entering, workload, port) if entering else self._callers.all
-        surely = len(workload.addresses) == 1 and (out[0] or bool(own & into.must))
-        return Some(must=own if surely else 0, may=own if out[1] or own & into.may else 0)
+        return self._own(workload) & (out | into)
 
     def _let_out_there(self, policies: Iterable[NetworkPolicy], workload: Workload, place: str, port: int) -> Some:
         """Return the callers whom a policy of the pod called lets out to it: one that is about both ends."""
         found = NOBODY
         for policy in policies:
-            if callers := self._held.get(id(policy), 0):
-                surely, possibly = self._leaving((policy,), workload, place, port)
-                found |= Some(must=callers if surely else 0, may=callers if possibly else 0)
+            if callers := self._held.get(id(policy)):
+                found |= self._leaving((policy,), workload, place, port).within(callers)
         return found
 
     @functools.cached_property
@@ -177,7 +168,7 @@ class NetworkPolicies:
         if self._engine is Engine.NONE or not self._world.network_policies:
             return []
         through = self._through(target, place, port)
-        if all(surely for surely, _ in through):
+        if all(everybody is self._callers.all for everybody in through):
             return []
         passages: list[Passage] = []
         itself = NOBODY if target is None else self._itself(target, led=led)
@@ -186,15 +177,14 @@ class NetworkPolicies:
             entering = self._isolating(target)
             itself |= self._as_router(self._led_back(target, place, port)) if led else NOBODY
         for group in self._isolated:
-            if own := group.callers & mask:
-                surely, possibly = through[group.alike]
-                if not surely:
-                    named = itself
-                    if target is not None and (both := [item for item in entering if item in group.policies]):
-                        # One policy about both ends lets in there whom it holds back here.
-                        named |= self._as_router(self._let_in(both, target, port))
-                    held = Some(must=own & named.must, may=own if possibly else own & named.may)
-                    passages.append(Passage(callers=own, through=held, key=group.policies[0].key))
+            own, let_out = group.callers & mask, through[group.alike]
+            if not own or let_out is self._callers.all:
+                continue
+            named = itself | let_out
+            if target is not None and (both := [item for item in entering if item in group.policies]):
+                # One policy about both ends lets in there whom it holds back here.
+                named |= self._as_router(self._let_in(both, target, port))
+            passages.append(Passage(callers=own, through=named.within(own), key=group.policies[0].key))
         return passages
 
     @functools.cached_property
@@ -224,8 +214,8 @@ class NetworkPolicies:
                 found.append(self._positions[index])
         return found
 
-    def _through(self, target: Workload | None, place: str, port: int) -> list[tuple[bool, bool]]:
-        """Return whether policies surely and possibly let out to a destination, one pair per ``alike``."""
+    def _through(self, target: Workload | None, place: str, port: int) -> list[Some]:
+        """Return whether policies let everybody out to a destination, for each ``alike``."""
         key = (id(target), place, port)
         found = self._ways.get(key)
         if found is None:
@@ -234,20 +224,28 @@ class NetworkPolicies:
             self._ways[key] = found
         return found
 
-    def _leaving(
-        self, policies: Iterable[NetworkPolicy], target: Workload | None, place: str, port: int
-    ) -> tuple[bool, bool]:
-        may = False
+    def _leaving(self, policies: Iterable[NetworkPolicy], target: Workload | None, place: str, port: int) -> Some:
+        """Return everybody where these policies let out to a destination: surely, possibly, or not at all."""
+        found = NOBODY
         for policy in policies:
-            may = may or bool(policy.unmodelled)
+            if policy.unmodelled:
+                found = self._callers.all.possibly
             for rule in policy.egress or ():
                 if not port_listed(rule, port, target.ports if target is not None else {}):
                     continue
                 named = self._peers.destination(rule, policy.namespace, target, place)
                 if named:
-                    return True, True
-                may = may or named is None
-        return False, may
+                    return self._callers.all
+                if named is None:
+                    found = self._callers.all.possibly
+        return found
+
+
+def _beside(nodes: frozenset[str], others: frozenset[str]) -> bool | None:
+    """Return whether something on one of these nodes is on the same one as something on one of the others."""
+    if nodes.isdisjoint(others):
+        return False if nodes and others else None
+    return True if len(nodes | others) == 1 else None
 
 
 def _meaning(policy: NetworkPolicy) -> tuple[object, ...]:

@@ -78,7 +78,8 @@ class Peers:
         may = functools.reduce(int.__or__, (item.may for item in readings))
         if self._engine is Engine.KUBE_ROUTER:
             return Some(must=must, may=may)
-        return Some(must=must & ~self._inside, may=may & ~self._inside if self._engine is Engine.CILIUM else may)
+        apart = Some(must=must & ~self._inside, may=may)
+        return apart.within(~self._inside) if self._engine is Engine.CILIUM else apart
 
     @functools.cached_property
     def _inside(self) -> int:

@@ -344,7 +344,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualService:
-    """``gateways`` are full names (``namespace/name``) and ``mesh``; ``hosts`` full names."""
+    """``gateways`` are full names (``namespace/name``) and ``mesh``; ``hosts`` full names.
+
+    ``fatal`` tells that istiod does not survive one of its routes.
+    """
 
     key: Key
     namespace: str
@@ -354,6 +357,7 @@ class VirtualService:
     http: tuple[Route, ...]
     tls: tuple[Route, ...]
     tcp: tuple[Route, ...]
+    fatal: bool = False
     unmodelled: tuple[str, ...] = ()
 
 

@@ -57,8 +57,17 @@ def virtual_service(manifest: Manifest, key: Key, collector: Collector) -> Virtu
         http=http,
         tls=tls,
         tcp=tcp,
+        fatal=any(map(_ends_istiod, (*tls, *tcp))),
         unmodelled=tuple(path for path in spec.rest() if path not in inside),
     )
+
+
+def _ends_istiod(route: Route) -> bool:
+    """Return whether connections have nowhere to go: istiod then looks for the first of no clusters.
+
+    Source: istio 1.29.1 pilot/pkg/networking/core/networkfilter.go, buildOutboundNetworkFiltersWithWeightedClusters.
+    """
+    return len(route.destinations) != 1 and not any(item.weight for item in route.destinations)
 
 
 def _route(fields: Fields, namespace: str) -> Route:

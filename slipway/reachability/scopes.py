@@ -13,7 +13,7 @@ from slipway.reachability.callers import Callers
 from slipway.reachability.objects import Protocol, Proxy, Service, Sidecar, VirtualService
 from slipway.reachability.read_routes import MESH
 from slipway.reachability.visibility import exported, most_specific
-from slipway.reachability.world import World
+from slipway.reachability.world import Reach, World
 
 _EVERYTHING = ("*/*",)
 
@@ -144,7 +144,7 @@ class Scope:
         has routes makes the virtual host.
         """
         best = most_specific(host, (name for item in self.virtual_services for name in item.hosts))
-        turns: dict[int, list[VirtualService]] = {}
+        turns: dict[Reach, list[VirtualService]] = {}
         for item in self.virtual_services:
             if best is not None and best in item.hosts:
                 turns.setdefault(self.world.reach(item, self.namespace), []).append(item)

@@ -8,7 +8,6 @@ from slipway.reachability.answers import Answer, Decider, Hop, Key, Outcome, See
 
 Split = list[tuple[int, Answer]]
 OPEN = "which of them decides depends on what the objects do not say"
-_PAIR = 2
 
 
 def answer(
@@ -37,19 +36,16 @@ def possible(splits: list[Split]) -> Split:
     What a client sees, and what decides, may differ while the outcome does not; the first answer then stands, with
     that left open.
     """
-    if not splits:
-        raise ValueError("no split to choose from")
-    if len(splits) == 1:
-        return splits[0]
-    found = splits[0]
-    for other in splits[1:]:
-        refined: Split = []
-        for mask, first in found:
-            for other_mask, second in other:
-                if both := mask & other_mask:
-                    refined.append((both, _either(first, second)))
-        found = refined
-    return joined(found)
+    return joined(functools.reduce(_both, splits))
+
+
+def _both(found: Split, other: Split) -> Split:
+    return [
+        (both, _either(first, second))
+        for mask, first in found
+        for other_mask, second in other
+        if (both := mask & other_mask)
+    ]
 
 
 def whichever(parts: Iterable[tuple[int, Split]]) -> Split:
@@ -65,14 +61,16 @@ def whichever(parts: Iterable[tuple[int, Split]]) -> Split:
         ]
     found: Split = []
     for callers, splits in cells:
-        if not callers:
-            continue
-        found += possible([[(mask & callers, item) for mask, item in split if mask & callers] for split in splits])
+        found += possible([_within(split, callers) for split in splits]) if callers else []
     return found
 
 
+def _within(split: Split, callers: int) -> Split:
+    return [(own, item) for mask, item in split if (own := mask & callers)]
+
+
 def _either(first: Answer, second: Answer) -> Answer:
-    if first is second or first == second:
+    if first == second:
         return first
     if first.outcome is second.outcome:
         seen = first.seen if first.seen is second.seen else Seen.UNKNOWN
@@ -101,8 +99,6 @@ def doubted(split: Split, mask: int, other: Answer) -> Split:
 
 def joined(split: Split) -> Split:
     """Return the same split with equal answers in one part."""
-    if len(split) <= 1 or (len(split) == _PAIR and split[0][1] != split[1][1]):
-        return split
     found: dict[Answer, int] = {}
     for mask, item in split:
         found[item] = found.get(item, 0) | mask

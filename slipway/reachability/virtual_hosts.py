@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from slipway.reachability import strings
-from slipway.reachability.callers import Callers
+from slipway.reachability.callers import ALONE, Callers
 from slipway.reachability.listeners import Opened
 from slipway.reachability.objects import RouteMatch, VirtualService
 from slipway.reachability.routing import present
@@ -55,7 +55,7 @@ def of(world: World, servers: Iterable[Opened], namespace: str, callers: Callers
 
 def _has_routes(item: VirtualService, server: Opened, callers: Callers) -> bool:
     gateways = frozenset({server.gateway.name})
-    return bool(present(item, port=server.server.port, gateways=gateways, callers=callers, mask=1))
+    return bool(present(item, port=server.server.port, gateways=gateways, callers=callers, mask=ALONE))
 
 
 def _common(hosts: Iterable[str], others: Iterable[str]) -> list[str]:

@@ -41,6 +41,14 @@ class Engine(enum.Enum):
     UNKNOWN = "unknown"
 
 
+class Reach(enum.IntEnum):
+    """How far an object is exported; those that fewer see come first."""
+
+    OWN = enum.auto()
+    SOME = enum.auto()
+    ALL = enum.auto()
+
+
 @dataclass(frozen=True, kw_only=True)
 class World:
     """All objects that decide, each kind sorted by namespace and name; indices are built when they are asked for.
@@ -96,15 +104,15 @@ class World:
             for key, value in item.labels.items()
         )
 
-    def reach(self, item: VirtualService, namespace: str) -> int:
-        """Return how far a VirtualService that ``namespace`` sees is exported: to its own one 0, to some 1, to all 2.
+    def reach(self, item: VirtualService, namespace: str) -> Reach:
+        """Return how far a VirtualService that ``namespace`` sees is exported, from there.
 
-        Those exported least come first. Source: istio 1.29.1 pilot/pkg/model/push_context.go, initVirtualServices.
+        Source: istio 1.29.1 pilot/pkg/model/push_context.go, initVirtualServices.
         """
         default = self.mesh.virtual_service_export
         if "*" in (item.export_to or default) and (item.export_to or "." not in default):
-            return 2
-        return 0 if item.namespace == namespace else 1
+            return Reach.ALL
+        return Reach.OWN if item.namespace == namespace else Reach.SOME
 
     def block_of(self, workload: Workload) -> str:
         """Return the block that a pod's own addresses are from; empty when not known, and for what has a host's."""

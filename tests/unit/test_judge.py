@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks.judge import agent, asking, cases, court, deciding, fleet, focus, herd, logs, sets, shrink
+from benchmarks.judge import agent, asking, cases, court, deciding, fleet, focus, herd, logged, logs, sets, shrink
 from slipway import reachability
 
 LOT = cases.LOT
@@ -163,8 +163,14 @@ def test_a_proxys_log_names_the_policy_that_refused(tmp_path):
     )
     folder = tmp_path / "judge-0-b_api_uid" / "istio-proxy"
     folder.mkdir(parents=True)
-    (folder / "0.log").write_text(f"2026-11-24T14:26:01.1Z stdout F {line}\n")
     known = logs.Logs(tmp_path)
+    with (folder / "0.log").open("a") as file:
+        file.write("2026-11-24T14:26:01.1Z std")
+        file.flush()
+        known.read()
+        file.write(f"out F {line}\n")
+    known.read()
+    known.read()
     assert not known.unread
     api = LOT.applications[2]
     http = sets.Http(method="GET", path="/", host=api.hostname)
@@ -174,8 +180,8 @@ def test_a_proxys_log_names_the_policy_that_refused(tmp_path):
         key = reachability.Key(kind="AuthorizationPolicy", namespace="judge-0-b", name=name)
         return _refused(request, key, hop=reachability.Hop.DESTINATION_SIDECAR, rule=0)
 
-    assert logs.contradiction(trial("shut"), known) == ""
-    assert "refused by ns[judge-0-b]-policy[shut]" in logs.contradiction(trial("other"), known)
+    assert _told(trial("shut"), known) == ""
+    assert "refused by ns[judge-0-b]-policy[shut]" in _told(trial("other"), known)
 
 
 def _listener(mark: str, *, refused: str = "") -> dict:
@@ -261,8 +267,9 @@ def test_a_log_tells_whether_a_gateway_or_what_is_behind_it_refused(tmp_path):
     )
     folder = tmp_path / "judge-0-a_gate_uid" / "istio-proxy"
     folder.mkdir(parents=True)
-    (folder / "0.log").write_text(f"2026-11-24T14:26:01.1Z stdout F {line}\n")
     known = logs.Logs(tmp_path)
+    (folder / "0.log").write_text(f"2026-11-24T14:26:01.1Z stdout F {line}\n")
+    known.read()
     http = sets.Http(method="GET", path="/", host="shop.example.com")
     request = sets.Request(source=fleet.OUTSIDE, pod=LOT.gate.place, port=18080, http=http)
 
@@ -270,10 +277,34 @@ def test_a_log_tells_whether_a_gateway_or_what_is_behind_it_refused(tmp_path):
         key = reachability.Key(kind="AuthorizationPolicy", namespace="judge-0-a", name="at-gate")
         return _refused(request, key, hop=hop, rule=None)
 
-    assert logs.contradiction(trial(reachability.Hop.INGRESS_GATEWAY), known) == ""
-    assert "the proxy of judge-0-a/gate refused" in logs.contradiction(
-        trial(reachability.Hop.DESTINATION_SIDECAR), known
-    )
+    assert _told(trial(reachability.Hop.INGRESS_GATEWAY), known) == ""
+    assert "the ingress gateway refused" in _told(trial(reachability.Hop.DESTINATION_SIDECAR), known)
+
+
+def _told(trial, known) -> str:
+    return logged.contradiction(trial.answer, known.of(trial), entering=trial.request.source == fleet.OUTSIDE)
+
+
+def test_what_proxies_logged_is_kept_with_a_case():
+    row = {
+        "from": "judge-0-a/web", "to": "api.judge-0-b.svc.cluster.local", "port": 80, "method": "GET", "path": "/",
+        "host": "api.judge-0-b.svc.cluster.local", "measured": "403",
+    }  # fmt: skip
+    shut = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "shut", "namespace": "judge-0-b"},
+        "spec": {"action": "DENY", "rules": [{}]},
+    }
+    agreeing = {"by_caller": False, "policy": "ns[judge-0-b]-policy[shut]-rule[0]"}
+    row |= {"logged": agreeing}
+    ((request, measured),) = cases._case("one", {"objects": [shut], "requests": [row]}).requests
+    assert cases.document([shut], [(request, measured)], mesh={})["requests"] == [row]
+    assert cases.reproduced({"objects": [shut], "requests": [row]})["requests"] == [row]
+    for other in ({"by_caller": True}, {"policy": "ns[judge-0-b]-policy[shut]-rule[1]"}, {"policy": "none"}):
+        assert (
+            cases.reproduced({"objects": [shut], "requests": [row | {"logged": agreeing | other}]})["requests"] == []
+        )
 
 
 def _refused(request, key, *, hop, rule) -> court.Trial:

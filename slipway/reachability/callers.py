@@ -69,7 +69,7 @@ class Callers:
     ``all`` are the callers of ``everybody``, surely; what holds for all of them is this very object.
 
     Callers without a known address are pods: they come from ``pod_network``, when that is known. ``machines`` are
-    those on machines.
+    those on machines, ``by_workload`` those at positions of the world.
     """
 
     def __init__(self, callers: Iterable[Caller], *, pod_network: str = "") -> None:
@@ -79,20 +79,29 @@ class Callers:
         self.all = Some(must=self.everybody, may=self.everybody)
         by_identity: dict[str, int] = defaultdict(int)
         by_address: dict[str, int] = defaultdict(int)
+        by_workload: dict[int, int] = defaultdict(int)
         self.unplaced = self.machines = 0
         for index, caller in enumerate(self.list):
+            bit = 1 << index
             if caller.identity:
-                by_identity[caller.identity] |= 1 << index
+                by_identity[caller.identity] |= bit
             for address in caller.addresses:
-                by_address[address] |= 1 << index
+                by_address[address] |= bit
             if not caller.addresses:
-                self.unplaced |= 1 << index
+                self.unplaced |= bit
             if caller.machine:
-                self.machines |= 1 << index
+                self.machines |= bit
+            if caller.workload is not None:
+                by_workload[caller.workload] |= bit
+        self.by_workload: Mapping[int, int] = dict(by_workload)
         self._by_identity = dict(by_identity)
         self._by_address = {_address(text): mask for text, mask in by_address.items()}
         self._identities: dict[Match, int] = {}
         self._blocks: dict[str, Some] = {}
+
+    def at(self, workload: int | None) -> int:
+        """Return the caller that is the workload at a position of the world."""
+        return 0 if workload is None else self.by_workload.get(workload, 0)
 
     def identified(self, match: Match) -> int:
         """Return the callers whose certificate's identity matches; those without one never do."""

@@ -70,10 +70,9 @@ class Direct:
         if dialled.workload is not None or not dialled.services or any(item.kubernetes for item in dialled.services):
             return 0
         behind = {target.workload for target in self._targets(dialled)}
-        if len(behind) != 1 or None in behind:
+        if len(behind) != 1:
             return 0
-        own = sum(1 << index for index, item in enumerate(self._callers.list) if item.workload in behind)
-        return own & self._callers.machines
+        return self._callers.at(*behind) & self._callers.machines
 
     def _targets(self, dialled: Dialled) -> list[Target]:
         if dialled.workload is not None:

@@ -45,9 +45,6 @@ class NetworkPolicies:
         self._engine = world.engine
         self._peers = Peers(world, callers)
         self._ways: dict[tuple[int, str, int], list[Some]] = {}
-        self._positions = {
-            caller.workload: index for index, caller in enumerate(callers.list) if caller.workload is not None
-        }
 
     def into(self, workload: Workload, place: str, port: int, mask: int, *, led: bool) -> Passage | None:
         """Return which callers of ``mask`` reach a pod's port, by the policies of the pod; None where it has none.
@@ -103,8 +100,8 @@ class NetworkPolicies:
 
     def _own(self, workload: Workload) -> Some:
         """Return the caller that is this very pod; of several pods another one may be meant."""
-        position = self._positions.get(self._world.index_of[workload.namespace, workload.name])
-        return NOBODY if position is None else where(1 << position, len(workload.addresses) == 1 or None)
+        own = self._callers.at(self._world.index_of[workload.namespace, workload.name])
+        return where(own, len(workload.addresses) == 1 or None)
 
     def _on_the_node(self, workload: Workload) -> Some:
         """Return the callers on the node's own network: what is on a pod's own node always reaches it.
@@ -114,15 +111,15 @@ class NetworkPolicies:
         setupPodNetpolRules (src-type LOCAL).
         """
         found = NOBODY
-        for bit, nodes in self._hosted:
-            found |= where(bit, _beside(nodes, workload.nodes))
+        for callers, nodes in self._hosted:
+            found |= where(callers, _beside(nodes, workload.nodes))
         return found
 
     @functools.cached_property
     def _hosted(self) -> list[tuple[int, frozenset[str]]]:
         """The callers on a node's own network, each with its nodes."""
-        found = ((1 << bit, self._world.workloads[index]) for index, bit in self._positions.items())
-        return [(bit, item.nodes) for bit, item in found if item.host_network]
+        found = ((own, self._world.workloads[index]) for index, own in self._callers.by_workload.items())
+        return [(own, item.nodes) for own, item in found if item.host_network]
 
     # kube-router: a pod has one chain for both directions, and passes what any of its policies marks there
     # Source: kube-router 2.6.3 pkg/controllers/netpol/pod.go, setupPodNetpolRules, and policy.go, processIngressRules
@@ -195,24 +192,23 @@ class NetworkPolicies:
         for namespace, policies in self._world.network_policies_in.items():
             egress = [(number, item) for number, item in enumerate(policies) if item.egress is not None]
             groups: dict[tuple[int, ...], int] = {}
-            for index in self._callers_in(namespace) if egress else ():
-                labels = self._callers.list[index].labels
-                applied = tuple(number for number, item in egress if selector_matches(item.pods, labels))
+            for workload, callers in self._held_in(namespace) if egress else ():
+                applied = tuple(number for number, item in egress if selector_matches(item.pods, workload.labels))
                 if applied:
-                    groups[applied] = groups.get(applied, 0) | 1 << index
+                    groups[applied] = groups.get(applied, 0) | callers
             for applied, callers in groups.items():
                 chosen = tuple(policies[number] for number in applied)
                 alike = meanings.setdefault(tuple(_meaning(item) for item in chosen), len(meanings))
                 found.append(_Isolated(policies=chosen, callers=callers, alike=alike))
         return found
 
-    def _callers_in(self, namespace: str) -> list[int]:
-        found: list[int] = []
-        for index in self._world.workloads_in.get(namespace, ()):
-            workload = self._world.workloads[index]
-            if not workload.machine and not workload.host_network and index in self._positions:
-                found.append(self._positions[index])
-        return found
+    def _held_in(self, namespace: str) -> list[tuple[Workload, int]]:
+        """Return the pods of a namespace that policies can hold back, each as a caller."""
+        found = (
+            (self._world.workloads[index], self._callers.at(index))
+            for index in self._world.workloads_in.get(namespace, ())
+        )
+        return [(item, own) for item, own in found if own and not item.machine and not item.host_network]
 
     def _through(self, target: Workload | None, place: str, port: int) -> list[Some]:
         """Return whether policies let everybody out to a destination, for each ``alike``."""

@@ -47,12 +47,14 @@ class Peers:
 
     def _selected(self, peer: Peer, namespace: str) -> Some:
         found = 0
-        for index, caller in enumerate(self._callers.list):
-            workload = None if caller.workload is None else self._world.workloads[caller.workload]
-            if workload is None or workload.machine or workload.host_network:
-                continue
-            if pod_matches(self._world, peer, namespace, workload):
-                found |= 1 << index
+        for index, own in self._callers.by_workload.items():
+            workload = self._world.workloads[index]
+            if (
+                not workload.machine
+                and not workload.host_network
+                and pod_matches(self._world, peer, namespace, workload)
+            ):
+                found |= own
         return Some(must=found, may=found)
 
     def _readings(self, rule: PolicyRule) -> tuple[tuple[places.Blocks, ...], ...]:
@@ -84,11 +86,7 @@ class Peers:
     @functools.cached_property
     def _inside(self) -> int:
         """The callers that are the cluster's own: pods, and what has a node's network."""
-        return sum(
-            1 << index
-            for index, caller in enumerate(self._callers.list)
-            if caller.workload is not None and not caller.machine
-        )
+        return functools.reduce(int.__or__, self._callers.by_workload.values(), 0) & ~self._callers.machines
 
     def _covers(self, rule: PolicyRule, target: Workload | None, place: str) -> bool | None:
         inside = target is not None and not target.machine

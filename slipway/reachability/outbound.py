@@ -85,7 +85,7 @@ class Outbound:
         """Return the caller that is the workload dialled by its address; of several pods another one may be meant."""
         if dialled.workload is None or len(self._world.workloads[dialled.workload].addresses) != 1:
             return 0
-        return sum(1 << index for index, item in enumerate(self._callers.list) if item.workload == dialled.workload)
+        return self._callers.at(dialled.workload)
 
     def send_each(self, dialled: Dialled, requests: Iterable[Request], mask: int) -> list[Split]:
         """Return what happens to each request; those that nobody on the way tells apart share one walk."""

@@ -189,10 +189,8 @@ class Scopes:
 def _scopes(world: World, callers: Callers) -> tuple[Scope, ...]:
     significant = _significant(world)
     groups: dict[tuple[str, Key | None], tuple[int, str, Sidecar | None]] = {}
-    for index, caller in enumerate(callers.list):
-        if caller.workload is None:
-            continue
-        workload = world.workloads[caller.workload]
+    for index, own in callers.by_workload.items():
+        workload = world.workloads[index]
         if workload.proxy not in {Proxy.SIDECAR, Proxy.GATEWAY}:
             continue
         sidecar = None if workload.proxy is Proxy.GATEWAY else registry.sidecar_of(world, workload)
@@ -200,7 +198,7 @@ def _scopes(world: World, callers: Callers) -> tuple[Scope, ...]:
         named = workload.namespace if significant is None or workload.namespace in significant or local else ""
         key = (f"{named}{'/gateway' * (workload.proxy is Proxy.GATEWAY)}", sidecar.key if sidecar else None)
         mask = groups[key][0] if key in groups else 0
-        groups[key] = (mask | 1 << index, workload.namespace, sidecar)
+        groups[key] = (mask | own, workload.namespace, sidecar)
     return tuple(_scope(world, mask, namespace, sidecar) for mask, namespace, sidecar in groups.values())
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from slipway.manifests.nsg import Access, Direction, NsgRule, Protocol
 from slipway.reachability import places
-from slipway.reachability.callers import NOBODY, Callers, Some
+from slipway.reachability.callers import NOBODY, Callers, Some, where
 from slipway.reachability.world import World
 
 _ANY = "*"
@@ -20,20 +20,14 @@ class SecurityGroups:
     def __init__(self, world: World, callers: Callers) -> None:
         self._world = world
         self._callers = callers
-        self._guarded = [
-            (1 << index, world.workloads[caller.workload].name)
-            for index, caller in enumerate(callers.list)
-            if caller.workload is not None
-            and world.workloads[caller.workload].machine
-            and world.workloads[caller.workload].name in world.nsg
-        ]
+        found = ((own, world.workloads[index]) for index, own in callers.by_workload.items())
+        self._guarded = [(own, item.name) for own, item in found if item.machine and item.name in world.nsg]
 
     def out_of(self, place: str, port: int, mask: int) -> Iterable[tuple[str, int, Some]]:
         """Return the machines among the callers of ``mask`` that have a group, and whether it lets them out."""
         for alone, machine in self._guarded:
             if mask & alone:
-                let_out = outbound(self._world, machine, place, port)
-                yield machine, alone, Some(must=alone if let_out else 0, may=0 if let_out is False else alone)
+                yield machine, alone, where(alone, outbound(self._world, machine, place, port))
 
     def into(self, machine: str, port: int, mask: int) -> Some:
         """Return which callers of ``mask`` reach a TCP port of a machine."""

@@ -6,6 +6,7 @@ constants, conditions, loops, exceptions and decorators.
 
 import ast
 import functools
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,13 +37,16 @@ LEFT_OUT = {
 }
 # Operators that want arguments of their own.
 _WITH_ARGUMENTS = {"VariableReplacer", "VariableInserter"}
-# What is the same of None and of members of an enumeration, which are what ``is`` compares here.
-_SAME = {"ReplaceComparisonOperator_Is_Eq", "ReplaceComparisonOperator_IsNot_NotEq"}
-
-# What is the same where one side is a text of one character or a small number: CPython has one object of each.
-# Source: Python 3.11 Objects/longobject.c, IS_SMALL_INT, and Objects/unicodeobject.c, LATIN1.
+# What a comparison for equality becomes: its opposite, and nothing else unless it is with a number. Which text sorts
+# first, and whether two equal texts are one object, are accidents that no measurement can be about; members of an
+# enumeration have no order at all.
+# Source: other tools change nothing else: stryker-mutator.io/docs/mutation-testing-elements/supported-mutators,
+# Equality Operator; pitest.org/quickstart/mutators, Negate Conditionals.
+_EQUALITY = re.compile("ReplaceComparisonOperator_(Eq|NotEq|Is|IsNot)_")
+_OPPOSITES = {f"ReplaceComparisonOperator_{pair}" for pair in ("Eq_NotEq", "NotEq_Eq", "Is_IsNot", "IsNot_Is")}
+# What is the same of a small number: CPython has one object of each.
+# Source: Python 3.11 Objects/longobject.c, IS_SMALL_INT.
 _SAME_OF_SMALL = {"ReplaceComparisonOperator_Eq_Is", "ReplaceComparisonOperator_NotEq_IsNot"}
-_SMALL = range(-5, 257)
 
 # What is put into the reasons of answers.
 _WORDS = {"reason", "what", "who", "why"}
@@ -100,14 +104,15 @@ def modules() -> list[str]:
 def of(module: str) -> list[Mutant]:
     """Return all mutants of a module.
 
-    Nothing is changed in annotations and signatures, which nobody runs, nor in decorators, which say how values are
-    built (``frozen``, ``slots``) and remembered, but for removing them; and no decorator that only remembers is
-    removed. The words of reasons, and what makes a text of a value, are printing.
+    Comparisons for equality become their opposite. Nothing is changed in annotations and signatures, which nobody
+    runs, nor in decorators, which say how values are built (``frozen``, ``slots``) and remembered, but for removing
+    them; and no decorator that only remembers is removed. The words of reasons, and what makes a text of a value, are
+    printing.
     """
     text = _text(FOLDER / f"{module}.py")
     parsed = ast.parse(text)
     quiet, functions, statements = list(_quiet(parsed)), list(_functions(parsed, "")), list(_statements(parsed))
-    small = list(_comparisons_of_small(parsed))
+    numeric = list(_comparisons_of_numbers(parsed))
     found: list[Mutant] = []
     counts: dict[str, int] = {}
     for node in ast_nodes(tree(FOLDER / f"{module}.py")):
@@ -117,7 +122,9 @@ def of(module: str) -> list[Mutant]:
                 counts[name] = occurrence + 1
                 if _is_inside(begin, end, quiet) and name != "RemoveDecorator":
                     continue
-                if name in _SAME_OF_SMALL and _is_inside(begin, end, small):
+                if name in _SAME_OF_SMALL:
+                    continue
+                if _EQUALITY.match(name) and name not in _OPPOSITES and not _is_inside(begin, end, numeric):
                     continue
                 if name == "RemoveDecorator" and "functools." in node.get_code():
                     continue
@@ -137,7 +144,7 @@ def of(module: str) -> list[Mutant]:
 
 def _operators() -> list[tuple[str, Operator]]:
     known = provider.OperatorProvider()
-    return [(name, known[name]()) for name in known if name not in _WITH_ARGUMENTS | _SAME]
+    return [(name, known[name]()) for name in known if name not in _WITH_ARGUMENTS]
 
 
 def _is_inside(begin: _Place, end: _Place, spans: Iterable[tuple[_Place, _Place]]) -> bool:
@@ -176,8 +183,8 @@ def _quiet(module: ast.Module) -> Iterator[tuple[_Place, _Place]]:
             yield from map(_span, node.decorator_list)
 
 
-def _comparisons_of_small(module: ast.Module) -> Iterable[tuple[_Place, _Place]]:
-    """Return begin and end of comparisons with a text of one character, a small number, or a length."""
+def _comparisons_of_numbers(module: ast.Module) -> Iterable[tuple[_Place, _Place]]:
+    """Return begin and end of comparisons with a number or a length."""
     named = {
         node.targets[0].id: node.value
         for node in module.body
@@ -186,14 +193,13 @@ def _comparisons_of_small(module: ast.Module) -> Iterable[tuple[_Place, _Place]]
     for node in ast.walk(module):
         if isinstance(node, ast.Compare):
             sides = (node.left, *node.comparators)
-            if any(_is_small(named.get(side.id, side) if isinstance(side, ast.Name) else side) for side in sides):
+            if any(_is_number(named.get(side.id, side) if isinstance(side, ast.Name) else side) for side in sides):
                 yield _span(node)
 
 
-def _is_small(node: ast.expr) -> bool:
+def _is_number(node: ast.expr) -> bool:
     if isinstance(node, ast.Constant):
-        value = node.value
-        return (isinstance(value, str) and len(value) <= 1) or (isinstance(value, int) and value in _SMALL)
+        return isinstance(node.value, int)
     return isinstance(node, ast.Call) and ast.unparse(node.func) == "len"
 
 

@@ -113,6 +113,10 @@ class Answer:
     reasons: tuple[str, ...]
     transport: Transport = Transport.NONE
 
+    def __hash__(self) -> int:
+        """Return a hash that takes little time: hardly any two answers have the same reasons."""
+        return hash(self.reasons)
+
     def to_plain(self) -> dict[str, Any]:
         """Return the answer as JSON values."""
         decider = self.decided_by

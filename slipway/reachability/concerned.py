@@ -52,19 +52,14 @@ class Concerned:
 
     def _entries(self, dialled: Dialled, request: Request) -> set[tuple[str, str]]:
         """Return namespaces and hosts of everything that may take the connection in a scope that holds it."""
-        services = list(dialled.services)
+        entries = {(item.namespace, item.hostname) for item in dialled.services}
         if request.http is not None:
-            host = self.called(request.http.host)
-            services += self._world.services_by_host.get(host, [])
-            services += self.short.get(host, [])
-            services += [self._world.service_at[host]] if host in self._world.service_at else []
-        names = {item.hostname for item in services} | {request.sni or dialled.name}
-        names.update((self.called(request.http.host),) if request.http is not None else ())
-        entries = {(item.namespace, item.hostname) for item in services}
-        for item in self._meshed:
-            for host in item.hosts:
-                if host in names or (host.startswith("*") and any(host_covers(host, name) for name in names)):
-                    entries.add((item.namespace, host))
+            name = self.called(request.http.host)
+            services = [*self._world.services_by_host.get(name, ()), *self.short.get(name, ())]
+            services += [self._world.service_at[name]] if name in self._world.service_at else []
+            entries.update((item.namespace, item.hostname) for item in services)
+            routes = ((item.namespace, host) for item in self._meshed for host in item.hosts)
+            entries.update((owner, host) for owner, host in routes if host_covers(host, name))
         for item in self._nameless_services:
             if item.port(dialled.port) is not None:
                 entries.add((item.namespace, item.hostname))

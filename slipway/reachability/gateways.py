@@ -176,7 +176,8 @@ class Gateways:
 
     def _http(self, at: _Arrival, servers: tuple[Opened, ...]) -> Split:
         """Return what servers do that read HTTP; ``at`` has the request without TLS that they take off."""
-        key, encrypted = servers[0].gateway.key, bool(servers[0].server.tls)
+        first, *_ = servers
+        key, encrypted = first.gateway.key, bool(first.server.tls)
         if not encrypted and at.wire is not Wire.PLAINTEXT:
             return at.refused(f"port {at.port} of the gateway is HTTP, and {at.wire.value} arrives", key)
         http = at.request.http
@@ -189,7 +190,7 @@ class Gateways:
             sent,
             lambda mask: self._routed(at, sent, http, servers, mask),
             tcp=False,
-            identified=servers[0].server.tls == "ISTIO_MUTUAL",
+            identified=first.server.tls == "ISTIO_MUTUAL",
         )
 
     def _authorized(

@@ -66,7 +66,7 @@ class Peers:
         """
         found = tuple((peer.block, peer.excepted) for peer in rule.peers if peer.block)
         each, united = tuple((item,) for item in found), (found,)
-        if len(found) <= 1 or self._engine is Engine.CILIUM:
+        if self._engine is Engine.CILIUM:
             return (each,)
         return (united,) if self._engine is Engine.KUBE_ROUTER else (each, united)
 
@@ -93,7 +93,8 @@ class Peers:
         if inside and self._engine is Engine.CILIUM:
             return False
         readings = [_any(places.covers(item, place) for item in blocks) for blocks in self._readings(rule)]
-        found = readings[0] if len(set(readings)) == 1 else None
+        agreed, *others = dict.fromkeys(readings)
+        found = None if others else agreed
         return None if found and inside and self._engine is not Engine.KUBE_ROUTER else found
 
     def _placed_in_any(self, blocks: tuple[places.Blocks, ...]) -> Some:

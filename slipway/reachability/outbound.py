@@ -127,7 +127,8 @@ def _captures(capture: Capture, addresses: set[str], port: int) -> bool | None:
         not _in_any(address, capture.excluded_ranges) and (named or _in_any(address, capture.included_ranges))
         for address in addresses
     }
-    return taken.pop() if len(taken) == 1 else None
+    agreed, *others = taken
+    return None if others else agreed
 
 
 def _in_any(address: str, blocks: tuple[str, ...]) -> bool:

@@ -163,9 +163,9 @@ class Sidecars:
                 for item, own in zip(turn, having, strict=True)
                 if own
             ]
-            absent = {somebodys & ~own for own in having} - {0} if covering else set[int]()
+            absent = [somebodys & ~own for own in having] if covering else []
             parts += [
-                (lack, self._without_routes(scope, services, dialled, request, lack)) for lack in sorted(absent)
+                (lack, self._without_routes(scope, services, dialled, request, lack)) for lack in absent if lack
             ]
             split += whichever(parts)
             rest &= ~somebodys

@@ -199,7 +199,7 @@ def _comparisons_of_numbers(module: ast.Module) -> Iterable[tuple[_Place, _Place
 
 def _is_number(node: ast.expr) -> bool:
     if isinstance(node, ast.Constant):
-        return isinstance(node.value, int)
+        return type(node.value) is int  # a truth value is one, too
     return isinstance(node, ast.Call) and ast.unparse(node.func) == "len"
 
 

@@ -69,7 +69,8 @@ class Callers:
     ``all`` are the callers of ``everybody``, surely; what holds for all of them is this very object.
 
     Callers without a known address are pods: they come from ``pod_network``, when that is known. ``machines`` are
-    those on machines, ``by_workload`` those at positions of the world.
+    those on machines, ``outside`` those that the cluster does not run, ``by_workload`` those at
+    positions of the world.
     """
 
     def __init__(self, callers: Iterable[Caller], *, pod_network: str = "") -> None:
@@ -80,7 +81,7 @@ class Callers:
         by_identity: dict[str, int] = defaultdict(int)
         by_address: dict[str, int] = defaultdict(int)
         by_workload: dict[int, int] = defaultdict(int)
-        self.unplaced = self.machines = 0
+        self.unplaced = self.machines = self.outside = 0
         for index, caller in enumerate(self.list):
             bit = 1 << index
             if caller.identity:
@@ -91,6 +92,8 @@ class Callers:
                 self.unplaced |= bit
             if caller.machine:
                 self.machines |= bit
+            if caller.machine or caller.workload is None:
+                self.outside |= bit
             if caller.workload is not None:
                 by_workload[caller.workload] |= bit
         self.by_workload: Mapping[int, int] = dict(by_workload)

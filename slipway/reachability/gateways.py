@@ -125,9 +125,9 @@ class Gateways:
             workload = self._world.workloads[index]
             servers = listener(self._world, workload, port)
             known = chains.of_tls(self._world, servers, workload.namespace)
-            plain = None
-            if servers.plain and not servers.plain[0].server.is_http:
-                plain = chains.of_plain(self._world, servers.plain[0], workload.namespace)
+            first, plain = next(iter(servers.plain), None), None
+            if first is not None and not first.server.is_http:
+                plain = chains.of_plain(self._world, first, workload.namespace)
             found = _Listening(servers=servers, known=known, plain=plain, twice=chains.repeated(known))
             self._known[index, port] = found
         return found
@@ -135,7 +135,8 @@ class Gateways:
     def _tls(self, at: _Arrival, listening: _Listening) -> Split:
         """Return what the chain of the server name does; without chains nobody listens."""
         servers, known = listening.servers, listening.known
-        key, name = servers.tls[0].gateway.key, "" if at.wire is Wire.PLAINTEXT else at.request.outer_sni
+        first, *_ = servers.tls
+        key, name = first.gateway.key, "" if at.wire is Wire.PLAINTEXT else at.request.outer_sni
         automatic = [item for item in servers.tls if item.server.tls == "AUTO_PASSTHROUGH"]
         if automatic and at.wire is Wire.MUTUAL_TLS:
             reason = f"AUTO_PASSTHROUGH at {automatic[0].gateway.key} is modelled for other networks only"
@@ -226,7 +227,8 @@ class Gateways:
     def _routed(self, at: _Arrival, sent: Request, http: Http, servers: tuple[Opened, ...], mask: int) -> Split:
         """Return what the virtual host of the Host header does."""
         workload, alone = self._world.workloads[at.index], self._inbound(at.index).callers
-        key, host = servers[0].gateway.key, without_port(http.host).lower()
+        first, *_ = servers
+        key, host = first.gateway.key, without_port(http.host).lower()
         known = self._virtual_hosts(at, servers, alone)
         best = most_specific(host, known)
         if best is None:
@@ -256,7 +258,8 @@ class Gateways:
     def _virtual_hosts(
         self, at: _Arrival, servers: tuple[Opened, ...], alone: Callers
     ) -> Mapping[str, virtual_hosts.VirtualHost]:
-        key = (at.index, at.port, id(servers[0].server))
+        first, *_ = servers
+        key = (at.index, at.port, id(first.server))
         found = self._hosts.get(key)
         if found is None:
             namespace = self._world.workloads[at.index].namespace

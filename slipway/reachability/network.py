@@ -5,6 +5,7 @@ replaced by the endpoint's, and answers a refused connection with an ICMP error.
 """
 
 import functools
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -151,10 +152,10 @@ class NetworkPolicies:
     @functools.cached_property
     def _held(self) -> dict[int, int]:
         """The callers that a policy isolates on their way out, by the policy's ``id``."""
-        found: dict[int, int] = {}
+        found: dict[int, int] = defaultdict(int)
         for group in self._isolated:
             for policy in group.policies:
-                found[id(policy)] = found.get(id(policy), 0) | group.callers
+                found[id(policy)] |= group.callers
         return found
 
     def out_of(self, target: Workload | None, place: str, port: int, mask: int, *, led: bool) -> list[Passage]:
@@ -191,11 +192,11 @@ class NetworkPolicies:
         meanings: dict[tuple[object, ...], int] = {}
         for namespace, policies in self._world.network_policies_in.items():
             egress = [(number, item) for number, item in enumerate(policies) if item.egress is not None]
-            groups: dict[tuple[int, ...], int] = {}
+            groups: dict[tuple[int, ...], int] = defaultdict(int)
             for workload, callers in self._held_in(namespace) if egress else ():
                 applied = tuple(number for number, item in egress if selector_matches(item.pods, workload.labels))
                 if applied:
-                    groups[applied] = groups.get(applied, 0) | callers
+                    groups[applied] |= callers
             for applied, callers in groups.items():
                 chosen = tuple(policies[number] for number in applied)
                 alike = meanings.setdefault(tuple(_meaning(item) for item in chosen), len(meanings))

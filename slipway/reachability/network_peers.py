@@ -75,18 +75,12 @@ class Peers:
     # concepts/services-networking/network-policies, "These should be cluster-external IPs".
 
     def _in_blocks(self, rule: PolicyRule) -> Some:
-        readings = [self._placed_in_any(blocks) for blocks in self._readings(rule)]
-        must = functools.reduce(int.__and__, (item.must for item in readings))
-        may = functools.reduce(int.__or__, (item.may for item in readings))
+        first, *others = (self._placed_in_any(blocks) for blocks in self._readings(rule))
+        found = functools.reduce(_in_either, others, first)
         if self._engine is Engine.KUBE_ROUTER:
-            return Some(must=must, may=may)
-        apart = Some(must=must & ~self._inside, may=may)
-        return apart.within(~self._inside) if self._engine is Engine.CILIUM else apart
-
-    @functools.cached_property
-    def _inside(self) -> int:
-        """The callers that are the cluster's own: pods, and what has a node's network."""
-        return functools.reduce(int.__or__, self._callers.by_workload.values(), 0) & ~self._callers.machines
+            return found
+        apart = found.within(self._callers.outside)
+        return apart if self._engine is Engine.CILIUM else apart | found.possibly
 
     def _covers(self, rule: PolicyRule, target: Workload | None, place: str) -> bool | None:
         inside = target is not None and not target.machine
@@ -114,11 +108,15 @@ class Peers:
         for block, named in places.narrowing(blocks):
             held = self._callers.placed_in(block)
             rest = held.other_than(self._callers.everybody)
+            found = found | held if named else found & rest
             if named is None:
-                found = Some(must=found.must & rest.must, may=found.may | held.may)
-            else:
-                found = found | held if named else found & rest
+                found |= held.possibly
         return found
+
+
+def _in_either(first: Some, second: Some) -> Some:
+    """Return the callers of two readings, of which nobody knows which one holds."""
+    return first & second | (first | second).possibly
 
 
 def _any(values: Iterable[bool | None]) -> bool | None:

@@ -72,8 +72,6 @@ class Scope:
         The namespace's own wins, then a Kubernetes Service.
         """
         found = [item for item in services if self.sees(item)]
-        if len(found) <= 1:
-            return found
         own = [item for item in found if item.namespace == self.namespace]
         kubernetes = [item for item in own or found if item.kubernetes]
         return kubernetes or own or found
@@ -176,6 +174,12 @@ class Scopes:
             found.update(self._exact.get(("*", host), ()))
         return sorted(found)
 
+    @property
+    def sole(self) -> Key | None:
+        """The Sidecar that makes the only scope; None where callers have several, as many do at once."""
+        first, *others = self.all
+        return None if others else first.key
+
     @functools.cached_property
     def rest(self) -> dict[tuple[bool, frozenset[int]], int]:
         """Callers by outbound policy and ports with HTTP listeners: enough for what a scope does not hold."""
@@ -203,9 +207,10 @@ def _scopes(world: World, callers: Callers) -> tuple[Scope, ...]:
 
 
 def _scope(world: World, mask: int, namespace: str, sidecar: Sidecar | None) -> Scope:
-    hosts = tuple(host for item in sidecar.egress for host in item.hosts) if sidecar else ()
+    # Source: istio 1.29.1 pilot/pkg/model/sidecar.go, initSidecarScopeInternalIndexes.
+    egress = sidecar.egress if sidecar is not None else ()
     pairs: list[tuple[str, str]] = []
-    for host in hosts or _EVERYTHING:
+    for host in [name for item in egress for name in item.hosts] if egress else _EVERYTHING:
         place, _, name = host.partition("/")
         pairs.append((namespace if place == "." else place, name))
     stated = sidecar.registry_only if sidecar is not None else None

@@ -8,7 +8,7 @@ import functools
 import operator
 
 from slipway.reachability import paths
-from slipway.reachability.answers import Answer, Hop, Key, Outcome, Seen
+from slipway.reachability.answers import Answer, Hop, Outcome, Seen
 from slipway.reachability.callers import Callers, members
 from slipway.reachability.clusters import Client, Clusters
 from slipway.reachability.concerned import Concerned
@@ -32,6 +32,7 @@ from slipway.reachability.routing import (
 )
 from slipway.reachability.scopes import Scope, Scopes
 from slipway.reachability.split import Split, answer, possible, unknown, whichever
+from slipway.reachability.strings import without_port
 from slipway.reachability.world import World
 
 _SIDECARS = frozenset({MESH})
@@ -125,6 +126,8 @@ class Sidecars:
             services = scope.pick([self._world.service_at[name]])
         services = [item for item in services if (port := item.port(dialled.port)) and _by_host(port.protocol)]
         if not services:
+            # Only the virtual host of a service has its name with a dot at the end, too.
+            name = without_port(http.host).lower()
             wild = [item for item in self._wildcards if name.endswith(item.hostname[1:]) and scope.sees(item)]
             services = [item for item in wild if item.port(dialled.port)]
         turns = scope.routing(services[0].hostname if services else name)
@@ -442,15 +445,9 @@ class Sidecars:
                 continue
             seen = Seen.BAD_GATEWAY_502 if by_host and request.http is not None else Seen.RESET
             reason = f"the caller's proxy does not know {dialled.name} port {dialled.port} (REGISTRY_ONLY)"
-            for key, part in self._by_sidecar(group):
-                split.append((part, answer(Outcome.DENIED, Hop.SOURCE_SIDECAR, reason, seen=seen, key=key)))
+            refusal = answer(Outcome.DENIED, Hop.SOURCE_SIDECAR, reason, seen=seen, key=self._scopes.sole)
+            split.append((group, refusal))
         return split
-
-    def _by_sidecar(self, mask: int) -> list[tuple[Key | None, int]]:
-        if mask.bit_count() > 1:
-            return [(None, mask)]
-        found = next((scope.key for scope in self._scopes.all if scope.callers & mask), None)
-        return [(found, mask)]
 
     @functools.cached_property
     def _wildcards(self) -> list[Service]:

@@ -69,8 +69,8 @@ class Callers:
     ``all`` are the callers of ``everybody``, surely; what holds for all of them is this very object.
 
     Callers without a known address are pods: they come from ``pod_network``, when that is known. ``machines`` are
-    those on machines, ``outside`` those that the cluster does not run, ``by_workload`` those at
-    positions of the world.
+    those on machines, ``outside`` those that the cluster does not run, ``by_workload`` those at positions of the
+    world.
     """
 
     def __init__(self, callers: Iterable[Caller], *, pod_network: str = "") -> None:

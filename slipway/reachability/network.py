@@ -89,8 +89,8 @@ class NetworkPolicies:
     def _itself(self, workload: Workload, *, led: bool) -> Some:
         """Return the caller that is this very pod: what it sends to its own address never leaves it.
 
-        What the node leads back does leave it, and kube-router compares it
-        (:meth:`_led_back`); Cilium may lead on before it leaves.
+        What the node leads back does leave it, and kube-router compares it (:meth:`_led_back`); Cilium may lead on
+        before it leaves.
         Source: Kubernetes documentation, concepts/services-networking/network-policies, "can not block access to
         itself".
         """

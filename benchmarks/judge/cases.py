@@ -27,6 +27,7 @@ _UNTOLD = dataclasses.asdict(logged.Logged())
 _OF_PODS = frozenset({"NetworkPolicy", "Pod", "EndpointSlice"})  # kinds that are no matter of machines
 _ADDRESS = re.compile(r"\d+(?:\.\d+){3}")
 _BLOCK = re.compile(r"\d+(?:\.\d+){3}(?:/\d+)?")
+_ANOTHER_NODE = "another-node"
 _HOSTED = frozenset(item.place for item in fleet.ODDS if item.spec.get("hostNetwork"))
 _PODS = ipaddress.ip_network(asking.POD_NETWORK)
 _ODD = re.compile("|".join(re.escape(item.place) for item in fleet.ODDS) + rf"|{fleet.ODD}\b|{fleet.CLOSED}\b")
@@ -38,7 +39,8 @@ class Case:
     """``unknown`` tells that the analyser has to say that it does not know, whatever was measured.
 
     ``planned`` tells that the analyser sees the odd pods before they run, as Deployments without addresses, ``twice``
-    that it sees two pods of each in place of one, ``engine`` what it is told of who enforces NetworkPolicy.
+    that it sees two pods of each in place of one, ``machines`` that it sees machines in place of pods that are like
+    those, ``engine`` what it is told of who enforces NetworkPolicy.
     ``refuses`` is a part of what a proxy says that does not take the objects; nothing can then be measured.
     ``fatal`` tells that istiod does not survive them, which was seen once and is not asked again.
     ``around`` is a whole mesh of its own, with everything that a cluster told, where the case is not about the fleet.
@@ -50,6 +52,7 @@ class Case:
     unknown: bool = False
     planned: bool = False
     twice: bool = False
+    machines: bool = False
     engine: reachability.Engine = reachability.Engine.KUBE_ROUTER
     refuses: str = ""
     fatal: bool = False
@@ -64,8 +67,12 @@ class Case:
     @property
     def as_it_runs(self) -> bool:
         """Whether the analyser sees what runs; else it is told less, or otherwise, than a cluster would."""
-        unlike = self.planned or self.twice or self.engine is not reachability.Engine.KUBE_ROUTER
-        return not unlike and LATER not in json.dumps(self.objects)
+        return not self.told_otherwise and not self.planned and LATER not in json.dumps(self.objects)
+
+    @property
+    def told_otherwise(self) -> bool:
+        """Whether the analyser is told of other pods or another engine than those that were measured."""
+        return self.twice or self.machines or self.engine is not reachability.Engine.KUBE_ROUTER
 
 
 def addresses() -> dict[str, str]:
@@ -76,13 +83,19 @@ def addresses() -> dict[str, str]:
 
 
 def stand_in(
-    *, odd: bool = False, planned: Collection[str] = (), twice: bool = False, machines: bool = False
+    *,
+    odd: bool = False,
+    planned: Collection[str] = (),
+    twice: bool = False,
+    machines: bool = False,
+    apart: bool = False,
 ) -> list[Object]:
     """Return the fleet of lot 0 as a cluster would tell of it, with ``odd`` the pods that are unlike its own.
 
     Those at the places ``planned`` are shown as what they are made of, before anything runs. The lot's own pods are
     shown as one of a Deployment beside it, one of a StatefulSet, one whose address an old kubelet tells, and one
-    beside a pod that has ended; with ``twice`` each as the two of a Deployment, with ``machines`` as a machine.
+    beside a pod that has ended; with ``twice`` each as the two of a Deployment, the second one on another node, with
+    ``machines`` as a machine. With ``apart`` what has a node's own network is on a node that no other pod is on.
     """
     known, found = addresses(), list[Object]()
     further = fleet.ODDS if odd else ()
@@ -98,11 +111,12 @@ def stand_in(
             if place not in bare:
                 containers = [*containers, {"name": "istio-proxy", "image": "proxyv2"}]
             status = {"podIP": known[place], "podIPs": [{"ip": known[place]}]}
-            spec = {**item["spec"], "containers": containers, "nodeName": instance.NODE}
+            node = _ANOTHER_NODE if apart and place in _HOSTED else instance.NODE
+            spec = {**item["spec"], "containers": containers, "nodeName": node}
             pod = {**item, "spec": spec, "status": status}
             usual = _TOLD_AS.get(metadata["name"], lambda pod: [pod])
             told_as = _machine if machines else _twice if twice else usual
-            found += told_as(pod) if place in own else [pod]
+            found += told_as(pod) if place in own or (machines and place == fleet.DISTANT.place) else [pod]
         elif item["kind"] == "Service":
             found.append({**item, "spec": {**item["spec"], "clusterIP": f"10.62.250.{number}"}})
         elif item["kind"] == "Namespace":
@@ -136,8 +150,15 @@ def _twice(pod: Object) -> list[Object]:
     second = address.replace(".0.", ".1.")
     labels = {"pod-template-hash": "7d9f6c5b4"}
     return [
-        {**_named(pod, f"{name}-7d9f6c5b4-{end}", labels), "status": {"podIP": ip, "podIPs": [{"ip": ip}]}}
-        for end, ip in (("a2b4c", address), (asking.SECOND, second))
+        {
+            **_named(pod, f"{name}-7d9f6c5b4-{end}", labels),
+            "spec": {**pod["spec"], "nodeName": node},
+            "status": {"podIP": ip, "podIPs": [{"ip": ip}]},
+        }
+        for end, ip, node in (
+            ("a2b4c", address, instance.NODE),
+            (asking.SECOND, second, _ANOTHER_NODE),
+        )
     ]
 
 
@@ -253,6 +274,7 @@ def _case(name: str, found: Mapping[str, Any]) -> Case:
         unknown=bool(found.get("unknown")),
         planned=bool(found.get("planned")),
         twice=bool(found.get("twice")),
+        machines=bool(found.get("machines")),
         engine=reachability.Engine(found.get("engine", reachability.Engine.KUBE_ROUTER.value)),
         refuses=found.get("refuses", ""),
         fatal=bool(found.get("fatal")),
@@ -363,7 +385,7 @@ def placed(case: Case, *, lot: int, live: Mapping[str, str]) -> Case:
     names |= {addresses()[item.place]: live[item.place] for item in fleet.ODDS if item.place in live}
     document_ = document(case.objects, case.requests, mesh=case.mesh)
     document_ |= {"unknown": case.unknown, "planned": case.planned, "twice": case.twice, "refuses": case.refuses}
-    document_ |= {"engine": case.engine.value}
+    document_ |= {"machines": case.machines, "engine": case.engine.value}
     text = _addressed(json.dumps(document_), names)
     return _case(case.name, json.loads(_renamed(text, LOT.number, lot)))
 
@@ -390,7 +412,7 @@ def world_of(case: Case) -> reachability.World:
     """
     if case.around is not None:
         return reachability.read_applied((), Surroundings.from_json(case.around.to_json()))
-    return _world(case, _planned(case), twice=case.twice)
+    return _world(case, _planned(case), twice=case.twice, machines=case.machines)
 
 
 def _planned(case: Case) -> list[str]:
@@ -403,9 +425,10 @@ def _world(
     *,
     twice: bool = False,
     machines: bool = False,
+    apart: bool = False,
     engine: reachability.Engine | None = None,
 ) -> reachability.World:
-    fixed = json.dumps(stand_in(odd=case.odd, planned=planned, twice=twice, machines=machines))
+    fixed = json.dumps(stand_in(odd=case.odd, planned=planned, twice=twice, machines=machines, apart=apart))
     mesh_config = json.loads(json.dumps(case.mesh))
     return asking.world([*json.loads(fixed), *case.objects], mesh_config, engine=engine or case.engine)
 
@@ -423,7 +446,7 @@ def disagreements(
     world = world_of(case) if world is None else world
     for way in ways:
         yield from _differing(case, case.requests, world, getattr(asking, way))
-    if case.around is not None or case.twice or case.engine is not reachability.Engine.KUBE_ROUTER:
+    if case.around is not None or case.told_otherwise:
         return
     entering = [item for item in case.requests if asking.enters(item[0])]
     for ask in (asking.from_outside, asking.by_any_gateway):
@@ -444,6 +467,8 @@ def disagreements(
         unstated = _world(case, _planned(case), engine=reachability.Engine.UNKNOWN)
         yield from _differing(case, case.requests, unstated, asking.together, open_=True)
         yield from _enforced_by_nobody(case)
+        yield from _enforced_by_somebody(case)
+        yield from _from_another_node(case)
     if not any(map(_of_pods, case.objects)):
         rows = [item for item in case.requests if _for_machines(item[0])]
         yield from _differing(case, rows, _world(case, [], machines=True), asking.together, nameless=True)
@@ -464,6 +489,44 @@ def _enforced_by_nobody(case: Case) -> Iterator[str]:
     for (request, _), answer, expected in zip(case.requests, idle, without, strict=True):
         if answer != expected:
             yield f"{request}: {answer} where nothing enforces NetworkPolicies, {expected} without any"
+
+
+def _enforced_by_somebody(case: Case) -> Iterator[str]:
+    """Return the requests of which it is known what comes of them while engines differ, or not although they agree.
+
+    How an engine that nobody knows takes exceptions of blocks may be a third way.
+    """
+    questions = [asking.question(request) for request, _ in case.requests]
+    third = any("except" in json.dumps(item) for item in case.objects if item["kind"] == "NetworkPolicy")
+    router, cilium, unstated = (
+        [item.outcome for item in asking.together(_world(case, _planned(case), engine=engine), questions)]
+        for engine in (reachability.Engine.KUBE_ROUTER, reachability.Engine.CILIUM, reachability.Engine.UNKNOWN)
+    )
+    for (request, _), first, second, found in zip(case.requests, router, cilium, unstated, strict=True):
+        expected = {first if first is second else reachability.Outcome.UNKNOWN}
+        if found not in (expected | {reachability.Outcome.UNKNOWN} if third else expected):
+            yield f"{request}: {found}, while kube-router makes it {first} and Cilium {second}"
+
+
+def _from_another_node(case: Case) -> Iterator[str]:
+    """Return the requests that come out otherwise from a node's own network than from that node's address.
+
+    No pod that is called is on the node; the rule that lets a node reach its own pods then says nothing.
+    """
+    world = _world(case, (), apart=True)
+    for request, _ in case.requests:
+        if request.source in _HOSTED and request.pod not in _HOSTED and _place(request.host) not in _HOSTED:
+            question = asking.question(request)
+            stranger = dataclasses.replace(question, source=reachability.Plain(address=instance.NODE_ADDRESS))
+            found, expected = (reachability.decide(world, item) for item in (question, stranger))
+            if (found.outcome, found.seen) != (expected.outcome, expected.seen):
+                yield f"{request}: {found} from another node, and {expected} from its address"
+
+
+def _place(host: str) -> str:
+    """Return namespace and name of the Service with a full name."""
+    name, _, rest = host.partition(".")
+    return f"{rest.partition('.')[0]}/{name}"
 
 
 def _of_pods(item: Object) -> bool:

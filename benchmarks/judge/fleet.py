@@ -157,6 +157,8 @@ def _odd(name: str, *, namespace: str = ODD, labels: Mapping[str, str] | None = 
     return Application(namespace=namespace, name=name, account=name, labels=own, **more)
 
 
+# A pod in a network of its own, for other networks than those of the lots.
+DISTANT = _odd("distant", labels={"topology.istio.io/network": "distant"})
 # Pods that are unlike those of the lots; one of them asks in vain, in a namespace that is told not to inject.
 ODDS = (
     _odd("hosted", sidecar=False, spec={"hostNetwork": True}),
@@ -181,6 +183,7 @@ ODDS = (
     _odd("ambient", sidecar=False, labels={_INJECT: "false", "istio.io/dataplane-mode": "ambient"}),
     _odd("waypoint", labels={"gateway.networking.k8s.io/gateway-name": "waypoint"}),
     _odd(f"{PREFIX}-rooted", namespace=ROOT, labels={REVISION: ""}),
+    DISTANT,
 )
 
 

@@ -101,4 +101,5 @@ class Direct:
             port = service.port(dialled.port)
             if not service.addresses and port is not None and service.resolution is Resolution.STATIC:
                 found += self._registry.targets(service, port)  # a name of its endpoints, wherever DNS has it from
-        return found or [Target(workload=None, address=dialled.address or dialled.name, port=dialled.port, labels={})]
+        stranger = Target(workload=None, address=dialled.address or dialled.name, port=dialled.port, labels={})
+        return found or self._registry.balanced(stranger) or [stranger]

@@ -120,8 +120,8 @@ class Service:
     ``selector`` empty selects nothing; ``addresses`` are the virtual ones as far as known, ``headless`` has none;
     ``export_to`` empty means the mesh's default. ``external`` is a ServiceEntry of location MESH_EXTERNAL;
     ``allocated`` tells one that istiod gives an address of its own, which only proxies know that capture DNS.
-    ``balancers`` are a load balancer's addresses; ``gateway_of`` is the network that the Service is the way into, for
-    proxies of others, by its port ``passthrough``.
+    ``balancers`` are a load balancer's addresses, and those outside that nodes take for the Service's; ``gateway_of``
+    is the network that the Service is the way into, for proxies of others, by its port ``passthrough``.
     """
 
     key: Key

@@ -1,6 +1,6 @@
 """Workloads, Services and NetworkPolicies from manifests of Kubernetes' own kinds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from slipway.diagnostics import Collector
@@ -41,6 +41,7 @@ _WELL_KNOWN_TCP = frozenset({25, 53, 3306, 27017})
 NETWORK_LABEL = "topology.istio.io/network"
 _GATEWAY_PORT_LABEL = "networking.istio.io/gatewayPort"
 _GATEWAY_PORT = 15443
+_AMBIENT_GATEWAY_PORT = 15008
 # Source: AKS documentation, configure-load-balancer-standard: it replaces `loadBalancerIP`.
 _BALANCER_ANNOTATION = "service.beta.kubernetes.io/azure-load-balancer-ipv4"
 _OWN_CONTAINERS = frozenset({"istio-proxy", "istio-init", "istio-validation"})
@@ -92,6 +93,7 @@ def service(manifest: Manifest, key: Key, collector: Collector, *, domain: str) 
     cluster_ip = spec.text("clusterIP")
     exports = manifest.annotations.get("networking.istio.io/exportTo", "")
     port = manifest.labels.get(_GATEWAY_PORT_LABEL, "")
+    passthrough = int(port) if port.isdigit() else _GATEWAY_PORT
     return Service(
         key=key,
         hostname=f"{manifest.name}.{manifest.namespace}.svc.{domain}",
@@ -103,14 +105,24 @@ def service(manifest: Manifest, key: Key, collector: Collector, *, domain: str) 
         headless=cluster_ip == "None",
         external_name=spec.text("externalName") if spec.text("type") == "ExternalName" else "",
         export_to=tuple(part.strip() for part in exports.split(",") if part.strip()),
-        balancers=_balancers(manifest, spec) if spec.text("type") == "LoadBalancer" else (),
-        gateway_of=manifest.labels.get(NETWORK_LABEL, ""),
-        passthrough=int(port) if port.isdigit() else _GATEWAY_PORT,
+        balancers=(*_balancers(manifest, spec), *spec.texts("externalIPs")),
+        gateway_of=manifest.labels.get(NETWORK_LABEL, "") if _listens_to_networks(ports, passthrough) else "",
+        passthrough=passthrough,
     )
+
+
+def _listens_to_networks(ports: Iterable[ServicePort], passthrough: int) -> bool:
+    """Return whether a Service can be the way into a network: its port for that is there, or the one of ambient mode.
+
+    Source: istio 1.29.1 pilot/pkg/serviceregistry/kube/controller/network.go, getGatewayDetails.
+    """
+    return any(port.number in {passthrough, _AMBIENT_GATEWAY_PORT} for port in ports)
 
 
 def _balancers(manifest: Manifest, spec: Fields) -> tuple[str, ...]:
     """Return a load balancer's addresses: those that it has, else the one that is asked for."""
+    if spec.text("type") != "LoadBalancer":
+        return ()
     status = (manifest.body.get("status") or {}).get("loadBalancer") or {}
     found = tuple(str(item["ip"]) for item in _maps(status.get("ingress")) if item.get("ip"))
     asked = spec.text("loadBalancerIP") or manifest.annotations.get(_BALANCER_ANNOTATION, "")

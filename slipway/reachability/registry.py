@@ -151,7 +151,7 @@ class Registry:
                 account=self._account(service, item, index),
                 network=item.network or self._world.network,
             )
-            found += (self._balanced(written) if index is None else ()) or [written]
+            found += (self.balanced(written) if index is None else ()) or [written]
         return tuple(found)
 
     def _account(self, service: Service, item: Endpoint, index: int | None) -> str:
@@ -160,8 +160,8 @@ class Registry:
             return "" if index is None else self._world.identity(self._world.workloads[index])
         return self._world.account(service.namespace, item.service_account) if item.service_account else ""
 
-    def _balanced(self, written: Target) -> list[Target]:
-        """Return the workloads behind an endpoint that is a load balancer's address."""
+    def balanced(self, written: Target) -> list[Target]:
+        """Return the workloads behind an endpoint that is a load balancer's address; none for other addresses."""
         service = self._world.balanced_at.get(written.address)
         port = None if service is None else service.port(written.port)
         if service is None or port is None:

@@ -446,6 +446,7 @@ def disagreements(
     world = world_of(case) if world is None else world
     for way in ways:
         yield from _differing(case, case.requests, world, getattr(asking, way))
+    yield from _balanced_otherwise(case)
     if case.around is not None or case.told_otherwise:
         return
     entering = [item for item in case.requests if asking.enters(item[0])]
@@ -472,6 +473,44 @@ def disagreements(
     if not any(map(_of_pods, case.objects)):
         rows = [item for item in case.requests if _for_machines(item[0])]
         yield from _differing(case, rows, _world(case, [], machines=True), asking.together, nameless=True)
+
+
+def _balanced_otherwise(case: Case) -> Iterator[str]:
+    """Return the rows that come out otherwise where a load balancer has the addresses that nodes take for a Service.
+
+    One that is there says its addresses, one that is planned the address that it asks for.
+    """
+    external = any(item["spec"].get("externalIPs") for item in case.objects if item["kind"] == "Service")
+    for balanced in _BALANCED if external else ():
+        objects = tuple(balanced(item) if item["kind"] == "Service" else item for item in case.objects)
+        world = world_of(dataclasses.replace(case, objects=objects))
+        yield from _differing(case, case.requests, world, asking.together)
+
+
+def _balanced(item: Object, **more: Any) -> Object:
+    """Return a Service with a load balancer in place of addresses that nodes take for its own."""
+    spec = {key: value for key, value in item["spec"].items() if key != "externalIPs"}
+    return {**item, "spec": {**spec, "type": "LoadBalancer", **more}}
+
+
+def _by_status(item: Object) -> Object:
+    told = [{"hostname": "balancer.example"}, *({"ip": address} for address in item["spec"].get("externalIPs", ()))]
+    return {**_balanced(item, loadBalancerIP="10.99.9.9"), "status": {"loadBalancer": {"ingress": told}}}
+
+
+def _by_annotation(item: Object) -> Object:
+    address, *_ = item["spec"].get("externalIPs") or [""]
+    annotations = {**item["metadata"].get("annotations", {}), _ASKED_OF_AZURE: address}
+    return {**_balanced(item), "metadata": {**item["metadata"], "annotations": annotations}}
+
+
+def _by_field(item: Object) -> Object:
+    address, *_ = item["spec"].get("externalIPs") or [""]
+    return _balanced(item, loadBalancerIP=address)
+
+
+_ASKED_OF_AZURE = "service.beta.kubernetes.io/azure-load-balancer-ipv4"
+_BALANCED = (_by_status, _by_annotation, _by_field)
 
 
 def _enforced_by_nobody(case: Case) -> Iterator[str]:
@@ -530,9 +569,11 @@ def _place(host: str) -> str:
 
 
 def _of_pods(item: Object) -> bool:
-    """Return whether an object is no matter of machines, which have no names of ports of their own."""
-    ports = item["spec"].get("ports") or () if item["kind"] == "Service" else ()
-    return item["kind"] in _OF_PODS or any(isinstance(port.get("targetPort"), str) for port in ports)
+    """Return whether an object is no matter of machines: of their own they have neither names nor named ports."""
+    if item["kind"] != "Service":
+        return item["kind"] in _OF_PODS
+    named = any(isinstance(port.get("targetPort"), str) for port in item["spec"].get("ports") or ())
+    return named or item["spec"].get("clusterIP") == fleet.HEADLESS
 
 
 def _for_machines(request: sets.Request) -> bool:

@@ -152,8 +152,14 @@ class Court:
                     kubernetes.SERVICE, item["metadata"]["name"], namespace=item["metadata"]["namespace"]
                 )
                 item["spec"]["clusterIP"] = live["spec"].get("clusterIP", "") if live else ""
-                targets[_hostname(item)] = item["spec"].get("clusterIP", "")
+                headless = item["spec"]["clusterIP"] == fleet.HEADLESS
+                targets[_hostname(item)] = self._behind(item) if headless else item["spec"]["clusterIP"]
         self.people.targets = targets
+
+    def _behind(self, service: Object) -> str:
+        """Return the address of the one application that a headless Service selects; empty where there is none."""
+        namespace, app = service["metadata"]["namespace"], (service["spec"].get("selector") or {}).get("app")
+        return self.addresses.get(f"{namespace}/{app}", "")
 
     def hold(
         self, wanted: Sequence[sets.PolicySet], root: Sequence[Object], random_: random.Random, each: int

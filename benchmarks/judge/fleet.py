@@ -18,6 +18,7 @@ ROOT = "istio-system"
 MARK = "JUDGE_POD"
 DOMAIN = "svc.cluster.local"
 SENTINEL = "sentinel"
+HEADLESS = "None"  # a Service's address
 PAUSE = "docker.io/slipway-lab/pause:1"
 
 HTTP, HTTP_TOO, TCP, GUESSED, TLS, UNDECLARED = 8080, 8081, 9000, 7000, 8443, 7500
@@ -274,6 +275,11 @@ def pod(item: Application, revision: str = "") -> dict[str, Any]:
     }
     if item.ports:
         container["ports"] = [{"name": name, "containerPort": number} for number, name in item.ports.items()]
+        # What is no name of a port of TCP.
+        container["ports"] += [
+            {"containerPort": GUESSED},
+            {"name": "absent", "containerPort": TCP, "protocol": "UDP"},
+        ]
     labels = {**item.labels, **({REVISION: revision} if REVISION in item.labels else {})}
     return {
         "apiVersion": "v1",

@@ -74,6 +74,7 @@ def make(random_: random.Random, number: int, lot: fleet.Lot, addresses: Mapping
         (0.3, "routes", roads.routes),
         (0.25, "client", roads.rule),
         (0.12, "more", roads.service),
+        (0.15, "headless", roads.headless),
         (0.12, "network", roads.network),
     )
     for share, name, maker in makers:
@@ -195,6 +196,20 @@ def _to_other(random_: random.Random, source: fleet.Application, item: Object) -
         host = f"{metadata['name']}.{metadata['namespace']}.{fleet.DOMAIN}"
     else:
         host = spec["hosts"][0]
+    if spec.get("clusterIP") == fleet.HEADLESS:
+        return _to_headless(random_, source, host, item)
     called = spec["addresses"][0] if "addresses" in spec and words.chance(random_, 0.2) else host
     http = _http(random_, called) if words.chance(random_, 0.85) else None
     return Request(source=source.place, host=host, port=80, http=http)
+
+
+def _to_headless(random_: random.Random, source: fleet.Application, host: str, item: Object) -> Request:
+    """Return a request to the name of a headless Service, or to its pod's own address."""
+    port = random_.choice(item["spec"]["ports"])
+    http = None
+    if words.chance(random_, 0.85 if port["name"].startswith("http") else 0.2):
+        http = _http(random_, random_.choice((host, f"{host}:{port['port']}", f"one.{host}")))
+    if words.chance(random_, 0.3):
+        pod = f"{item['metadata']['namespace']}/{item['spec']['selector']['app']}"
+        return Request(source=source.place, pod=pod, port=port["port"], http=http)
+    return Request(source=source.place, host=host, port=port["port"], http=http)

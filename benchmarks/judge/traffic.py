@@ -177,6 +177,21 @@ class Traffic:
             "spec": spec,
         }
 
+    def headless(self, name: str, namespace: str) -> dict[str, Any]:
+        """Return a headless Service over an application, of ports at which that listens."""
+        random_ = self._random
+        own = [item for item in self._lot.applications if item.namespace == namespace]
+        titles = {fleet.HTTP: "http-x", fleet.HTTP_TOO: "http-y", fleet.TCP: "tcp-x", fleet.GUESSED: "guess-x"}
+        chosen = random_.sample(sorted(titles), random_.randint(1, 3))
+        ports = [{"name": titles[number], "port": number} for number in chosen]
+        spec = {"clusterIP": fleet.HEADLESS, "selector": {"app": random_.choice(own).name}, "ports": ports}
+        return {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": spec,
+        }
+
     def network(self, name: str, namespace: str) -> dict[str, Any]:
         """Return a NetworkPolicy for applications of one namespace; proxies keep their ways to istiod and DNS."""
         random_ = self._random

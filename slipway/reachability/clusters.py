@@ -36,12 +36,16 @@ _NO_LABELS: Mapping[str, str] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """The proxy that opens the connection: its namespace, labels, network, and the hop that it is."""
+    """The proxy that opens the connection: its namespace, labels, network, and the hop that it is.
+
+    ``dialled`` is where the connection goes that it took from an application; None for one that took it off.
+    """
 
     namespace: str
     labels: Mapping[str, str]
     hop: Hop
     network: str = ""
+    dialled: tuple[Target, ...] | None = None
 
 
 class Clusters:
@@ -165,16 +169,25 @@ class Clusters:
         mask: int,
         subset: str,
     ) -> Split:
-        """Return what holds for every endpoint."""
-        if not targets:
+        """Return what holds for every endpoint, or where the connection goes anyway.
+
+        Proxies know no endpoints of headless Services and go on to the address dialled; gateways do.
+        Source: istio 1.29.1 pilot/pkg/networking/core/cluster.go, convertResolution.
+        """
+        onwards = service.headless and client.dialled is not None
+        if onwards:
+            targets = client.dialled or ()
+        elif not targets:
             targets = self._elsewhere(service, port)
         if not targets:
             reason = f"{service.hostname} has no endpoint with port {port.number}"
             return [(mask, answer(Outcome.DENIED, client.hop, reason, seen=closed(way), key=service.key))]
         splits: list[Split] = []
         for target in dict.fromkeys(targets):
-            wires = self._wires(service, target, settings, marked, request)
-            doors = self._doors(client, target)
+            wires = self._wires(
+                service, port, target, settings=settings, marked=marked, request=request, onwards=onwards
+            )
+            doors = [] if onwards else self._doors(client, target)
             for wire in wires:
                 if wire is Wire.MUTUAL_TLS and (misnamed := self._misnamed(service, target, settings)):
                     splits.append([(mask, answer(Outcome.DENIED, client.hop, misnamed, seen=closed(way)))])
@@ -282,27 +295,44 @@ class Clusters:
         return f"outbound_.{port.number}_._.{service.hostname}" if wire is Wire.MUTUAL_TLS else service.hostname
 
     def _wires(
-        self, service: Service, target: Target, settings: TlsSettings | None, marked: bool | None, request: Request
+        self,
+        service: Service,
+        port: ServicePort,
+        target: Target,
+        *,
+        settings: TlsSettings | None,
+        marked: bool | None,
+        request: Request,
+        onwards: bool,
     ) -> tuple[Wire, ...]:
         plain = Wire.TLS if request.application is Application.TLS and request.http is None else Wire.PLAINTEXT
         if settings is not None:
             named = {"ISTIO_MUTUAL": Wire.MUTUAL_TLS, "DISABLE": plain}
             return (named.get(settings.mode, Wire.TLS),)
-        if not self._world.mesh.auto_mtls or service.external or target.workload is None or target.plain:
+        if not self._world.mesh.auto_mtls or service.external:
             return (plain,)
-        workload = self._world.workloads[target.workload]
-        without_proxy = workload.proxy in {Proxy.NONE, Proxy.UNKNOWN} or _without_mode(workload)
-        if without_proxy or marked is False or workload.labels.get(injection.TLS_MODE) == "disabled":
+        takers = self._registry.targets(service, port) if onwards else (target,)
+        if marked is False or not takers or not all(map(self._takes_mutual_tls, takers)):
             return (plain,)
-        if marked:
+        if marked or onwards:
+            # Source: istio 1.29.1 pilot/pkg/model/push_context.go, BestEffortInferServiceMTLSMode.
             whole = mutual_tls.namespace_mode(self._world, service.namespace)
             return tuple(dict.fromkeys(plain if item.mode is Mtls.DISABLE else Wire.MUTUAL_TLS for item in whole))
+        assert target.workload is not None  # noqa: S101 - or it would not take mutual TLS
         key = (service.namespace, target.workload, target.port)
         known = self._known.get(key)
         if known is None:
             known = self._automatic(*key)
             self._known[key] = known
         return tuple(Wire.MUTUAL_TLS if item else plain for item in known)
+
+    def _takes_mutual_tls(self, target: Target) -> bool:
+        """Return whether clients take an endpoint for one with a proxy that speaks mutual TLS."""
+        if target.workload is None or target.plain:
+            return False
+        workload = self._world.workloads[target.workload]
+        without_proxy = workload.proxy in {Proxy.NONE, Proxy.UNKNOWN} or _without_mode(workload)
+        return not without_proxy and workload.labels.get(injection.TLS_MODE) != "disabled"
 
     def _automatic(self, namespace: str, index: int, port: int) -> tuple[bool, ...]:
         """Return whether proxies speak mutual TLS by themselves; several where policies leave that open."""

@@ -57,6 +57,11 @@ class Concerned:
             name = self.called(request.http.host)
             services = [*self._world.services_by_host.get(name, ()), *self.short.get(name, ())]
             services += [self._world.service_at[name]] if name in self._world.service_at else []
+            services += [
+                item
+                for above in (names_above(name) if self._headless else ())
+                for item in (*self._world.services_by_host.get(above, ()), *self.short.get(above, ()))
+            ]
             entries.update((item.namespace, item.hostname) for item in services)
             routes = ((item.namespace, host) for item in self._meshed for host in item.hosts)
             entries.update((owner, host) for owner, host in routes if host_covers(host, name))
@@ -73,6 +78,10 @@ class Concerned:
         """
         name = without_port(host).lower()
         return name[:-1] if name.endswith(".") and name[:-1] in self._world.services_by_host else name
+
+    @functools.cached_property
+    def _headless(self) -> bool:
+        return any(item.headless for item in self._world.services)
 
     @functools.cached_property
     def short(self) -> dict[str, list[Service]]:
@@ -92,6 +101,12 @@ class Concerned:
     @functools.cached_property
     def _nameless_services(self) -> list[Service]:
         return [item for item in self._world.services if not self._world.addressed(item)]
+
+
+def names_above(name: str) -> list[str]:
+    """Return the names that a name is below, the longest one first."""
+    parts = name.split(".")
+    return [".".join(parts[index:]) for index in range(1, len(parts))]
 
 
 def _unusual(sidecar: Sidecar) -> bool:

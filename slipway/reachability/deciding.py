@@ -6,7 +6,7 @@ from slipway.reachability.answers import Answer, Hop, Outcome, Seen
 from slipway.reachability.callers import ALONE, Caller, Callers
 from slipway.reachability.dialled import Dialled
 from slipway.reachability.inbound import Way, Wire, application_of
-from slipway.reachability.objects import Proxy, Service
+from slipway.reachability.objects import Protocol, Proxy, Service
 from slipway.reachability.outbound import Outbound
 from slipway.reachability.questions import Application, External, Host, Outside, Plain, Question, WorkloadAddress
 from slipway.reachability.questions import Workload as Named
@@ -130,26 +130,50 @@ def dial(world: World, question: Question, *, namespace: str) -> Dialled:
     match question.destination:
         case WorkloadAddress(namespace=place, name=name):
             index = caller_index(world, place, name)
-            addresses = world.workloads[index].addresses
-            address = next(iter(addresses), "")
-            services = _at_address(world, address)
-            return Dialled(
-                name=address or name, port=question.port, workload=index, address=address, services=services
-            )
+            address = next(iter(world.workloads[index].addresses), "")
+            return _dialled_at(world, index, address, question.port, name=address or name)
         case External(address=address):
-            index = world.workload_at.get(address)
-            service = world.service_at.get(address)
-            services = (service,) if service is not None else ()
-            return Dialled(name=address, port=question.port, services=services, workload=index, address=address)
+            return _dialled_at(world, world.workload_at.get(address), address, question.port, name=address)
         case Host(name=name):
             services = named(world, name, namespace)
+            if not services and (index := _pod_named(world, name, namespace)) is not None:
+                address = next(iter(world.workloads[index].addresses), "")
+                return _dialled_at(world, index, address, question.port, name=name)
             inside = name.endswith((_CLUSTER, ".svc")) or "." not in name
-            return Dialled(name=name, port=question.port, services=services, resolves=bool(services) or not inside)
+            resolves = any(map(world.has_address, services)) if services else not inside
+            return Dialled(name=name, port=question.port, services=services, resolves=resolves)
 
 
-def _at_address(world: World, address: str) -> tuple[Service, ...]:
+def _dialled_at(world: World, index: int | None, address: str, port: int, *, name: str) -> Dialled:
+    """Return what is at an address: a Service, or a workload and the headless Services that proxies listen for there.
+
+    Source: istio 1.29.1 pilot/pkg/networking/core/listener.go, buildSidecarOutboundListeners: a listener for each
+    endpoint, but of HTTP.
+    """
     service = world.service_at.get(address)
-    return (service,) if service is not None else ()
+    if index is None or service is not None:
+        services = () if service is None else (service,)
+        return Dialled(name=name, port=port, services=services, workload=index, address=address)
+    headless = tuple(
+        item
+        for item in world.headless_of.get(index, ())
+        if (found := item.port(port)) is not None and found.protocol is not Protocol.HTTP
+    )
+    return Dialled(name=name, port=port, services=headless, workload=index, address=address)
+
+
+def _pod_named(world: World, name: str, namespace: str) -> int | None:
+    """Return the pod that the cluster's DNS has below the name of its headless Service; None for no such name.
+
+    Source: Kubernetes documentation, concepts/services-networking/dns-pod-service, "Pod's hostname and subdomain
+    fields"; concepts/workloads/controllers/statefulset, "Stable Network ID".
+    """
+    hostname, _, rest = name.partition(".")
+    for service in named(world, rest, namespace):
+        index = world.pod_called.get((service.namespace, f"{hostname}.{service.key.name}"))
+        if service.headless and index in world.behind(service):
+            return index
+    return None
 
 
 def named(world: World, name: str, namespace: str) -> tuple[Service, ...]:

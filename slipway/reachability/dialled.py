@@ -9,8 +9,9 @@ from slipway.reachability.objects import Service
 class Dialled:
     """Services of a name, or the workload of an address.
 
-    ``name`` is what was dialled; ``services`` those with that host; ``workload`` the position of the one whose
-    ``address`` was dialled; ``resolves`` whether the name has an address at all.
+    ``name`` is what was dialled; ``services`` those with that host, or for which proxies listen at that address;
+    ``workload`` the position of the one whose ``address`` was dialled; ``resolves`` whether the name has an address
+    at all.
     """
 
     name: str

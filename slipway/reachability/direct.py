@@ -6,7 +6,7 @@ from slipway.reachability.answers import Hop, Outcome, Seen, Transport
 from slipway.reachability.callers import Callers
 from slipway.reachability.dialled import Dialled
 from slipway.reachability.inbound import Inbound, Way, Wire, closed
-from slipway.reachability.objects import Resolution
+from slipway.reachability.objects import Resolution, Service
 from slipway.reachability.questions import Application
 from slipway.reachability.registry import Registry, Target
 from slipway.reachability.request import Request
@@ -55,9 +55,38 @@ class Direct:
         reason = f"no proxy names {dialled.name} for the caller, and a machine does not ask the cluster's DNS"
         return [(machines, answer(Outcome.DENIED, Hop.DESTINATION, reason, seen=Seen.NO_NAME))] if machines else []
 
+    def targets(self, dialled: Dialled) -> list[Target]:
+        """Return where packets go that are sent to what was dialled: one of these places."""
+        if dialled.workload is not None:
+            workload = self._world.workloads[dialled.workload]
+            address = next(iter(workload.addresses), "")
+            return [Target(workload=dialled.workload, address=address, port=dialled.port, labels=workload.labels)]
+        kubernetes = [item for item in dialled.services if item.kubernetes and not item.external_name]
+        if kubernetes:
+            return self._behind(kubernetes[0], dialled.port)
+        found: list[Target] = []
+        for service in dialled.services:
+            for address in service.addresses:
+                index = self._world.workload_at.get(address)
+                labels = self._world.workloads[index].labels if index is not None else {}
+                found.append(Target(workload=index, address=address, port=dialled.port, labels=labels))
+            port = service.port(dialled.port)
+            if not service.addresses and port is not None and service.resolution is Resolution.STATIC:
+                found += self._registry.targets(service, port)  # a name of its endpoints, wherever DNS has it from
+        stranger = Target(workload=None, address=dialled.address or dialled.name, port=dialled.port, labels={})
+        return found or self._registry.balanced(stranger) or [stranger]
+
+    def _behind(self, service: Service, number: int) -> list[Target]:
+        """Return where the node leads from a Service's address, or DNS to the pods of a headless one."""
+        if service.headless:
+            return list(self._registry.named(service, number))
+        port = service.port(number)
+        led = self._registry.led_to(service, port) if port is not None else ()
+        return [dataclasses.replace(item, led=True) for item in led]
+
     def _led(self, dialled: Dialled, request: Request, mask: int, way: Way) -> Split:
         wire = Wire.TLS if request.application is Application.TLS else Wire.PLAINTEXT
-        targets = self._targets(dialled)
+        targets = self.targets(dialled)
         if not targets:
             reason = f"nothing answers at {dialled.name} port {dialled.port}"
             seen = closed(way) if way is not Way.DIRECT else Seen.REFUSED
@@ -69,37 +98,7 @@ class Direct:
         """Return the machine that is the only one behind a name, which DNS has elsewhere than in the cluster."""
         if dialled.workload is not None or not dialled.services or any(item.kubernetes for item in dialled.services):
             return 0
-        behind = {target.workload for target in self._targets(dialled)}
+        behind = {target.workload for target in self.targets(dialled)}
         if len(behind) != 1:
             return 0
         return self._callers.at(*behind) & self._callers.machines
-
-    def _targets(self, dialled: Dialled) -> list[Target]:
-        if dialled.workload is not None:
-            workload = self._world.workloads[dialled.workload]
-            address = next(iter(workload.addresses), "")
-            return [Target(workload=dialled.workload, address=address, port=dialled.port, labels=workload.labels)]
-        kubernetes = [item for item in dialled.services if item.kubernetes and not item.external_name]
-        found: list[Target] = []
-        for service in kubernetes[:1]:
-            if (port := service.port(dialled.port)) is not None:
-                targets = self._registry.led_to(service, port)
-                found += [dataclasses.replace(item, led=not service.headless) for item in targets]
-            elif service.headless:
-                found += [
-                    Target(workload=item.workload, address=item.address, port=dialled.port, labels=item.labels)
-                    for port in service.ports[:1]
-                    for item in self._registry.led_to(service, port)
-                ]
-        if kubernetes:
-            return found
-        for service in dialled.services:
-            for address in service.addresses:
-                index = self._world.workload_at.get(address)
-                labels = self._world.workloads[index].labels if index is not None else {}
-                found.append(Target(workload=index, address=address, port=dialled.port, labels=labels))
-            port = service.port(dialled.port)
-            if not service.addresses and port is not None and service.resolution is Resolution.STATIC:
-                found += self._registry.targets(service, port)  # a name of its endpoints, wherever DNS has it from
-        stranger = Target(workload=None, address=dialled.address or dialled.name, port=dialled.port, labels={})
-        return found or self._registry.balanced(stranger) or [stranger]

@@ -124,6 +124,11 @@ class Inbound:
 
     def arrive(self, target: Target, wire: Wire, way: Way, request: Request, mask: int) -> Split:
         """Return what happens to the callers of ``mask`` on their way to an endpoint, and there."""
+        if target.unheard:
+            reason = f"nobody leads port {target.port} of a headless Service on to where its pods listen"
+            refusal = answer(Outcome.DENIED, Hop.DESTINATION, reason, seen=unreachable(way, Seen.REFUSED))
+            heard = dataclasses.replace(target, unheard=False)
+            return doubted(self.arrive(heard, wire, way, request, mask), mask, refusal)
         if barred := self._barred(target, way, mask):
             rest = mask & ~sum(callers for callers, _ in barred)
             there = self._arrive(target, wire, way, request, rest) if rest else []

@@ -70,7 +70,8 @@ class Workload:
     ``addresses`` are its IPs as far as they are known; ``names`` further names it is found by (its pods'); ``nodes``
     where its pods run, none where that is not known of each;
     ``ports`` are named container ports, or for a machine the port map of its entry; ``network`` the one stated for it
-    alone; ``machine`` tells WorkloadEntries; ``certificate`` whether mutual TLS can be spoken to it.
+    alone; ``machine`` tells WorkloadEntries. ``hostnames`` are names of its pods below those of headless Services, as
+    ``hostname.subdomain``.
     """
 
     key: Key
@@ -81,6 +82,7 @@ class Workload:
     proxy: Proxy
     addresses: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    hostnames: frozenset[str] = frozenset()
     ports: Mapping[str, int] = field(default_factory=dict)
     machine: bool = False
     host_network: bool = False

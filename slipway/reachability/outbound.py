@@ -1,20 +1,22 @@
 """The first hop: whether a proxy of the caller takes a connection, or nobody does."""
 
+import functools
 import ipaddress
+import operator
 from collections.abc import Iterable
 
 from slipway.reachability.answers import Hop, Key, Outcome, Seen
-from slipway.reachability.callers import Callers
+from slipway.reachability.callers import NOBODY, Callers, Some, where
 from slipway.reachability.clusters import Clusters
 from slipway.reachability.dialled import Dialled
 from slipway.reachability.direct import TO_ITSELF, Direct
 from slipway.reachability.gateways import Gateways
 from slipway.reachability.inbound import Inbound, Way
 from slipway.reachability.objects import Capture, Proxy
-from slipway.reachability.registry import Registry
+from slipway.reachability.registry import Registry, Target
 from slipway.reachability.request import Request
 from slipway.reachability.sidecars import Sidecars
-from slipway.reachability.split import Split, answer, joined, unknown
+from slipway.reachability.split import Split, answer, doubted, joined, unknown
 from slipway.reachability.walks import Walk
 from slipway.reachability.world import World
 
@@ -63,7 +65,8 @@ class Outbound:
             if bit & mask:
                 reason = f"{key} changes the caller's proxy in ways that are not modelled"
                 split.append((bit, unknown(Hop.SOURCE_SIDECAR, reason, key=key)))
-        own = self._calling_itself(dialled) & mask
+        itself = self._calling_itself(dialled).within(mask)
+        own = itself.must
         if own:
             split.append((own, TO_ITSELF))
         proxied, bare = proxied & mask & ~own, bare & mask & ~own
@@ -79,13 +82,27 @@ class Outbound:
                 split.append((bit, unknown(Hop.SOURCE_SIDECAR, reason)))
         split += self._direct.send(dialled, request, bare, Way.DIRECT) if bare else []
         split += self._sidecars.send(dialled, request, proxied) if proxied else []
-        return joined(split)
+        return joined(doubted(split, itself.may & ~own, TO_ITSELF))
 
-    def _calling_itself(self, dialled: Dialled) -> int:
-        """Return the caller that is the workload dialled by its address; of several pods another one may be meant."""
-        if dialled.workload is None or len(self._world.workloads[dialled.workload].addresses) != 1:
-            return 0
-        return self._callers.at(dialled.workload)
+    def _calling_itself(self, dialled: Dialled) -> Some:
+        """Return the caller that is the workload dialled by its address; of several pods another one may be meant.
+
+        Those of a headless Service may find themselves behind its name.
+        """
+        if dialled.workload is not None:
+            alone = len(self._world.workloads[dialled.workload].addresses) == 1
+            return where(self._callers.at(dialled.workload), alone)
+        if not any(item.headless for item in dialled.services):
+            return NOBODY
+        behind = self._direct.targets(dialled)
+        found = functools.reduce(operator.or_, (self._callers.at(item.workload) for item in behind), 0)
+        sole = [self._is_one(item) for item in behind] == [True]
+        return where(found, sole or None)
+
+    def _is_one(self, target: Target) -> bool:
+        """Return whether a target is a single pod, which surely listens."""
+        pods = 0 if target.workload is None else len(self._world.workloads[target.workload].addresses)
+        return pods == 1 and not target.unheard
 
     def send_each(self, dialled: Dialled, requests: Iterable[Request], mask: int) -> list[Split]:
         """Return what happens to each request; those that nobody on the way tells apart share one walk."""

@@ -44,6 +44,7 @@ _GATEWAY_PORT = 15443
 _AMBIENT_GATEWAY_PORT = 15008
 # Source: AKS documentation, configure-load-balancer-standard: it replaces `loadBalancerIP`.
 _BALANCER_ANNOTATION = "service.beta.kubernetes.io/azure-load-balancer-ipv4"
+_REPLICAS = 1000  # of a StatefulSet, whose pods are called by their own names
 _OWN_CONTAINERS = frozenset({"istio-proxy", "istio-init", "istio-validation"})
 
 
@@ -187,11 +188,26 @@ def workload(
         proxy=proxy,
         addresses=tuple(addresses),
         ports=ports,
+        hostnames=_hostnames(manifest, spec),
         host_network=spec.flag("hostNetwork") is True,
         nodes=frozenset({node} if manifest.kind == "Pod" and (node := spec.text("nodeName")) else ()),
         network=labels.get(NETWORK_LABEL, ""),
         capture=injection.capture_of(annotations),
     )
+
+
+def _hostnames(manifest: Manifest, pod: Fields) -> frozenset[str]:
+    """Return how a pod, or those of a StatefulSet, are called below the names of headless Services.
+
+    Source: Kubernetes 1.34 apps/v1 StatefulSetSpec: serviceName, replicas, ordinals.
+    """
+    hostname, subdomain = pod.text("hostname"), pod.text("subdomain")
+    if manifest.kind != "StatefulSet":
+        return frozenset({f"{hostname}.{subdomain}"} if hostname and subdomain else ())
+    body = manifest.body.get("spec") or {}
+    first, count = int((body.get("ordinals") or {}).get("start", 0)), int(body.get("replicas", 1))
+    names = range(first, first + min(count, _REPLICAS))
+    return frozenset(f"{manifest.name}-{number}.{body.get('serviceName', '')}" for number in names)
 
 
 def _template(manifest: Manifest) -> tuple[Mapping[str, Any], dict[str, str], dict[str, str]]:

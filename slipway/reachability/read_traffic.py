@@ -37,7 +37,7 @@ _RESOLUTIONS = {
     "DNS_ROUND_ROBIN": Resolution.DNS,
 }
 # Settings of a traffic policy that change which endpoint answers, or how long, never whether one may.
-_BALANCING = ("loadBalancer", "connectionPool", "outlierDetection", "tunnel", "proxyProtocol", "retryBudget")
+_BALANCING = ("connectionPool", "outlierDetection", "tunnel", "proxyProtocol", "retryBudget")
 
 
 def sidecar(manifest: Manifest, key: Key, collector: Collector) -> Sidecar:
@@ -189,14 +189,23 @@ def destination_rule(manifest: Manifest, key: Key, collector: Collector) -> Dest
 
 
 def _policy(fields: Fields) -> TrafficPolicy:
-    fields.ignore(*_BALANCING)
+    _balance(fields)
     ports: dict[int, TlsSettings | None] = {}
     for item in fields.maps("portLevelSettings"):
-        item.ignore(*_BALANCING)
+        _balance(item)
         number = item.map("port").number("number")
         if number is not None:
             ports[number] = _tls(item.map("tls")) if item.has("tls") else None
     return TrafficPolicy(tls=_tls(fields.map("tls")) if fields.has("tls") else None, ports=ports)
+
+
+def _balance(fields: Fields) -> None:
+    """Pass over what only balances; a policy that goes on to the address dialled leads elsewhere."""
+    fields.ignore(*_BALANCING)
+    balancer = fields.map("loadBalancer")
+    balancer.ignore(*(name for name in balancer.names() if name != "simple"))
+    if fields.map("loadBalancer").text("simple") != "PASSTHROUGH":
+        balancer.ignore("simple")
 
 
 def _tls(fields: Fields) -> TlsSettings:

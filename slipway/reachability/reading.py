@@ -227,6 +227,7 @@ def _merged(pods: list[Workload], templates: list[Workload]) -> tuple[Workload, 
             names=tuple(item.name for item in members if item.name != name),
             addresses=tuple(address for item in members for address in item.addresses),
             nodes=_nodes(members),
+            hostnames=frozenset(name for item in members for name in item.hostnames),
         )
     running = [item for item in found.values() if not item.machine]
     by_place: dict[str, list[Workload]] = {}

@@ -39,6 +39,7 @@ class Target:
     TLS to it by themselves, whoever is there. ``account`` is the SPIFFE URI that istiod takes it to have.
     ``led`` tells that the node leads there from a Service's address, so that a pod's way to itself leaves it first.
     ``network`` is the one that the endpoint is in, and ``door`` the load balancer at which packets arrive first.
+    ``unheard`` tells that a headless Service says of this very port that its pods listen at another one.
     """
 
     workload: int | None
@@ -50,6 +51,7 @@ class Target:
     led: bool = False
     network: str = ""
     door: Door | None = None
+    unheard: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,31 @@ class Registry:
             self._led_to[key] = found
         return found
 
+    def named(self, service: Service, number: int) -> tuple[Target, ...]:
+        """Return where the name of a headless Service leads, whatever the port: to its pods, and what slices list.
+
+        DNS has their own addresses and nodes change none, so that ports are theirs.
+        Source: Kubernetes documentation, concepts/services-networking/service, "Headless Services".
+        """
+        port, workloads = service.port(number), self._world.workloads
+        pods = [index for index in self._world.behind(service) if not workloads[index].machine]
+        found = [
+            Target(
+                workload=index,
+                address=next(iter(workloads[index].addresses), ""),
+                port=number,
+                labels=workloads[index].labels,
+                unheard=port is not None and target_port(workloads[index], port) != number,
+            )
+            for index in pods
+        ]
+        for item in service.endpoints:
+            index = self._world.workload_at.get(item.address)
+            labels = {} if index is None else workloads[index].labels
+            moved = port is not None and item.ports.get(port.name) != number
+            found.append(Target(workload=index, address=item.address, port=number, labels=labels, unheard=moved))
+        return tuple(found)
+
     def _is_machine(self, target: Target) -> bool:
         return target.workload is not None and self._world.workloads[target.workload].machine
 
@@ -114,10 +141,8 @@ class Registry:
         return found
 
     def _selected(self, service: Service, port: ServicePort) -> tuple[Target, ...]:
-        if not service.selector:
-            return ()
         found: list[Target] = []
-        for index in self._world.selected(service.namespace, service.selector):
+        for index in self._world.behind(service):
             workload = self._world.workloads[index]
             number = target_port(workload, port)
             if number is not None:

@@ -11,7 +11,7 @@ from slipway.reachability import paths
 from slipway.reachability.answers import Answer, Hop, Outcome, Seen
 from slipway.reachability.callers import Callers, members
 from slipway.reachability.clusters import Client, Clusters
-from slipway.reachability.concerned import Concerned
+from slipway.reachability.concerned import Concerned, names_above
 from slipway.reachability.dialled import Dialled
 from slipway.reachability.direct import Direct
 from slipway.reachability.inbound import UNREAD, Inbound, Way, closed
@@ -115,13 +115,7 @@ class Sidecars:
             # 400, or a reset where the listener sniffs and takes it for no HTTP.
             return [(mask, answer(Outcome.DENIED, Hop.SOURCE_SIDECAR, UNREAD, seen=Seen.UNKNOWN))]
         name = self._concerned.called(http.host)
-        services = scope.pick(self._world.services_by_host.get(name, ()))
-        if not services:
-            services = [
-                item
-                for item in self._concerned.short.get(name, ())
-                if _is_short(name, item, scope.namespace) and scope.sees(item)
-            ]
+        services = self._called(scope, name) or self._above(scope, name)
         if not services and name in self._world.service_at:
             services = scope.pick([self._world.service_at[name]])
         services = [item for item in services if (port := item.port(dialled.port)) and _by_host(port.protocol)]
@@ -138,6 +132,22 @@ class Sidecars:
             if not any(turns):
                 return None
         return self._in_turn(scope, turns, services, dialled, request=request, http=http, mask=mask)
+
+    def _called(self, scope: Scope, name: str) -> list[Service]:
+        """Return what a scope has by a full name, or by a short one."""
+        return scope.pick(self._world.services_by_host.get(name, ())) or [
+            item
+            for item in self._concerned.short.get(name, ())
+            if _is_short(name, item, scope.namespace) and scope.sees(item)
+        ]
+
+    def _above(self, scope: Scope, name: str) -> list[Service]:
+        """Return the headless Service that a name is below: its virtual host takes those of its pods, too.
+
+        Source: istio 1.29.1 pilot/pkg/networking/core/httproute.go, generateVirtualHostDomains.
+        """
+        above = (self._called(scope, item) for item in names_above(name))
+        return next((found for services in above if (found := [item for item in services if item.headless])), [])
 
     def _in_turn(
         self,
@@ -230,7 +240,9 @@ class Sidecars:
             return self._unknown_to_scope(dialled, request, mask)
         return possible(
             [
-                self._to_service(scope, item, dialled.port, subset="", request=request, way=Way.HTTP_PROXY, mask=mask)
+                self._to_service(
+                    scope, item, dialled.port, dialled, subset="", request=request, way=Way.HTTP_PROXY, mask=mask
+                )
                 for item in services
             ]
         )
@@ -312,6 +324,7 @@ class Sidecars:
                 scope,
                 other,
                 self._port_of(item, other, dialled, way),
+                dialled,
                 subset=item.subset,
                 request=request,
                 way=way,
@@ -361,7 +374,7 @@ class Sidecars:
             left &= ~lost
         if left:
             split += self._to_service(
-                scope, service, number, subset="", request=request, way=Way.TCP_PROXY, mask=left
+                scope, service, number, dialled, subset="", request=request, way=Way.TCP_PROXY, mask=left
             )
         return split
 
@@ -388,7 +401,16 @@ class Sidecars:
         return None
 
     def _to_service(
-        self, scope: Scope, service: Service, port: int, *, subset: str, request: Request, way: Way, mask: int
+        self,
+        scope: Scope,
+        service: Service,
+        port: int,
+        dialled: Dialled,
+        *,
+        subset: str,
+        request: Request,
+        way: Way,
+        mask: int,
     ) -> Split:
         found = service.port(port)
         if found is None:
@@ -401,8 +423,11 @@ class Sidecars:
             reason = f"{service.key} is an alias of {service.external_name}, which is not modelled"
             return [(mask, unknown(Hop.SOURCE_SIDECAR, reason, key=service.key))]
         split: Split = []
+        there = tuple(self._direct.targets(dialled)) if service.headless else ()
         for labels, network, group in self._clients(mask):
-            client = Client(namespace=scope.namespace, labels=labels, hop=Hop.SOURCE_SIDECAR, network=network)
+            client = Client(
+                namespace=scope.namespace, labels=labels, hop=Hop.SOURCE_SIDECAR, network=network, dialled=there
+            )
             split += self._clusters.send(
                 service,
                 found,

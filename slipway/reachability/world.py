@@ -144,6 +144,21 @@ class World:
         return {address: item for item in self.services for address in item.addresses}
 
     @functools.cached_property
+    def headless_of(self) -> dict[int, list[Service]]:
+        """Headless Services by the positions of the workloads that they select."""
+        return _grouped((index, item) for item in self.services if item.headless for index in self.behind(item))
+
+    @functools.cached_property
+    def pod_called(self) -> dict[tuple[str, str], int]:
+        """Positions of workloads by namespace and by their pods' ``hostname.subdomain``."""
+        return {(item.namespace, name): index for index, item in enumerate(self.workloads) for name in item.hostnames}
+
+    def has_address(self, service: Service) -> bool:
+        """Return whether DNS has an address for a service's name: for a headless one those of its pods."""
+        pods = (index for index in self.behind(service) if not self.workloads[index].machine)
+        return not service.headless or bool(service.endpoints) or any(True for _ in pods)
+
+    @functools.cached_property
     def balanced_at(self) -> dict[str, Service]:
         """Services by the address of their load balancer."""
         return {address: item for item in self.services for address in item.balancers}
@@ -209,6 +224,10 @@ class World:
     def addressed(self, service: Service) -> bool:
         """Return whether proxies have listeners of a service's own address, so that others keep their ports."""
         return service.kubernetes or bool(service.addresses) or (service.allocated and self.mesh.dns_capture)
+
+    def behind(self, service: Service) -> list[int]:
+        """Return the positions of the workloads that a service selects; one without a selector selects none."""
+        return self.selected(service.namespace, service.selector) if service.selector else []
 
     def selected(self, namespace: str, selector: Mapping[str, str]) -> list[int]:
         """Return the positions of a namespace's workloads whose labels hold all of ``selector``, in order."""

@@ -69,6 +69,8 @@ def _services(draw: Any, app: str, place: str) -> Manifest:
     ]
     ports = draw(st.lists(st.sampled_from(every), min_size=1, max_size=3, unique_by=lambda item: item["port"]))
     spec = {"selector": draw(st.sampled_from([{"app": app}, {"app": app}, {"app": "a"}])), "ports": ports}
+    if draw(st.sampled_from([False, False, True])):
+        spec["clusterIP"] = "None"
     return _manifest("v1", "Service", app, place, spec)
 
 

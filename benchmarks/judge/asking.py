@@ -55,12 +55,13 @@ def world(
     mesh_config: Mapping[str, Any],
     *,
     engine: reachability.Engine = reachability.Engine.KUBE_ROUTER,
+    pod_network: str = POD_NETWORK,
 ) -> reachability.World:
     """Return the world of live objects and of the sets'; ``engine`` is what enforces NetworkPolicy."""
     return reachability.read(
         [Manifest.from_dict(item) for item in objects],
         mesh_config=mesh_config,
-        pod_network=POD_NETWORK,
+        pod_network=pod_network,
         engine=engine,
     )
 

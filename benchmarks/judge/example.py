@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.judge import asking, cases, sets
+from benchmarks.judge import asking, cases, relations, sets
 from policies.bundles import compiler
 from policies.bundles import surroundings as bundle_surroundings
 from slipway.cli import grounds, stacks, worlds
@@ -213,7 +213,7 @@ def main(arguments: Sequence[str]) -> int:
     known = samples.load(text, file="probes.yaml", mesh=mesh)
     example = Example(mesh, known, kubernetes.connect(place.kubeconfig), grounds.of_lab(place))
     found = example.case(chosen.environment)
-    told = list(cases.disagreements(found))
+    told = list(relations.disagreements(found))
     sys.stdout.write("".join(f"{line}\n" for line in told))
     sys.stdout.write(f"{len(found.requests)} requests, {len(told)} contradictions\n")
     if chosen.record:

@@ -12,7 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import labs
-from benchmarks.judge import cases, court, fleet, focus, herd, install, logged, logs, policies, report, sets, words
+from benchmarks.judge import (
+    cases,
+    court,
+    fleet,
+    focus,
+    herd,
+    install,
+    logged,
+    logs,
+    policies,
+    relations,
+    report,
+    sets,
+    words,
+)
 from benchmarks.judge.mesh import Mesh
 from slipway import reachability
 from slipway.lab import certificates, network
@@ -94,7 +108,7 @@ class Recorder:
             ]
             case = cases.document(objects, kept, mesh=_deciding(held.mesh_config))
             stored = cases.stored(case, lot=one.lot.number, live=found.addresses)
-            text = json.dumps(cases.reproduced(json.loads(stored)), separators=(",", ":"))
+            text = json.dumps(relations.reproduced(json.loads(stored)), separators=(",", ":"))
             (self.folder / f"{self.name}-set-{one.number}.json").write_text(text + "\n", encoding="utf-8")
 
 

@@ -9,7 +9,12 @@ from types import CodeType, ModuleType
 from benchmarks.mutants import making
 
 # What holds objects of the analyser's modules, besides these.
-_HOLDING = ("benchmarks.judge.asking", "benchmarks.judge.cases")
+_HOLDING = (
+    "benchmarks.judge.logged",
+    "benchmarks.judge.asking",
+    "benchmarks.judge.cases",
+    "benchmarks.judge.relations",
+)
 
 
 def put(mutant: making.Mutant) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from benchmarks.judge import cases
+from benchmarks.judge import cases, relations
 from benchmarks.mutants import making
 from slipway import reachability
 
@@ -30,7 +30,7 @@ class Witness:
 
     def notices(self, *, again: bool) -> bool:
         """Return whether an answer contradicts a measurement, or none is found; ``again`` reads the objects anew."""
-        judging = importlib.import_module("benchmarks.judge.cases")  # another one, where all was imported anew
+        judging = importlib.import_module("benchmarks.judge.relations")  # another one, where all was imported anew
         world = None if again else self.world
         try:
             return any(True for _ in judging.disagreements(self.case, world, ways=self.ways))
@@ -51,7 +51,7 @@ class Touched:
 
 def witnesses(paths: Iterable[Path]) -> list[Witness]:
     """Return the cases of these files; their worlds are read and nothing is asked yet."""
-    found = [Witness(case=case, world=cases.world_of(case)) for case in map(cases.load, paths)]
+    found = [Witness(case=case, world=relations.world_of(case)) for case in map(cases.load, paths)]
     forget()
     gc.freeze()
     return found
@@ -63,13 +63,13 @@ def touched(known: Sequence[Witness]) -> list[Touched]:
     for item in known:
         forget()
         read: list[reachability.World] = []
-        reading = _running(lambda item=item, read=read: read.append(cases.world_of(item.case)))
+        reading = _running(lambda item=item, read=read: read.append(relations.world_of(item.case)))
         forget()
         told: list[str] = []
         # Not the witness's own world, which would remember what it is asked.
         asking = _running(
             lambda item=item, read=read, told=told: told.extend(
-                cases.disagreements(item.case, read[0], ways=item.ways)
+                relations.disagreements(item.case, read[0], ways=item.ways)
             )
         )
         if told:

@@ -2,7 +2,7 @@
 
 import time
 
-from benchmarks.judge import cases, example
+from benchmarks.judge import cases, example, relations
 from slipway.cli import grounds
 from slipway.rollout import samples
 
@@ -20,7 +20,7 @@ def gets_what_the_analyser_says(lab, *, stored):
     before = dict(cases.load(cases.FOLDER / "meshes" / f"{stored}.json").requests)
     for rest in reversed(range(_TRIES)):
         found = asking.case(stored)
-        contradictions = list(cases.disagreements(found))
+        contradictions = list(relations.disagreements(found))
         changed = {str(row): str(end) for row, end in found.requests if before.get(row) != end}
         if not contradictions and not changed:
             break

@@ -6,7 +6,22 @@ import sys
 
 import pytest
 
-from benchmarks.judge import agent, asking, cases, court, deciding, fleet, focus, herd, logged, logs, sets, shrink
+from benchmarks.judge import (
+    agent,
+    asking,
+    cases,
+    court,
+    deciding,
+    fleet,
+    focus,
+    herd,
+    logged,
+    logs,
+    relations,
+    sets,
+    shrink,
+    standin,
+)
 from slipway import reachability
 
 LOT = cases.LOT
@@ -17,7 +32,7 @@ def seeded(seed: int) -> random.Random:
 
 
 def made(seed: int) -> sets.PolicySet:
-    return sets.make(seeded(seed), seed, LOT, cases.addresses())
+    return sets.make(seeded(seed), seed, LOT, standin.addresses())
 
 
 def test_a_seed_gives_the_same_set_and_requests():
@@ -44,13 +59,13 @@ def test_random_sets_use_every_field_and_are_readable():
     for name in ("notValues", "istio.io/dry-run", "portLevelMtls", "outboundTrafficPolicy", "exportTo", "rewrite"):
         assert f'"{name}"' in text
     for seed in range(40):
-        asking.world([*cases.stand_in(), *made(seed).objects], cases.MESH)
+        asking.world([*standin.stand_in(), *made(seed).objects], cases.MESH)
 
 
 def test_half_of_what_is_sent_is_allowed_where_there_is_enough():
     enough = 0
     for seed in range(6):
-        world = asking.world([*cases.stand_in(), *made(seed).objects], cases.MESH)
+        world = asking.world([*standin.stand_in(), *made(seed).objects], cases.MESH)
         requests = sets.requests(seeded(seed), made(seed), 200)
         candidates = [(item, reachability.decide(world, asking.question(item))) for item in requests]
         chosen = court.balanced(candidates, 40)
@@ -96,7 +111,7 @@ def test_fields_that_decide_are_counted():
         port=80,
         http=sets.Http(method="POST", path="/", host=api.hostname),
     )
-    decided, unknown = deciding.fields(cases.stand_in(), [policy], [request], cases.MESH)
+    decided, unknown = deciding.fields(standin.stand_in(), [policy], [request], cases.MESH)
     assert decided["AuthorizationPolicy.rules.to.operation.methods"] == 1
     assert not unknown.total()
 
@@ -104,15 +119,15 @@ def test_fields_that_decide_are_counted():
 def test_the_set_is_chosen_in_which_the_rarest_field_decides():
     rare = "AuthorizationPolicy.rules.to.operation.methods"
     random_ = seeded(4)
-    tried = [sets.make(random_, 4, LOT, cases.addresses()) for _ in range(40)]
+    tried = [sets.make(random_, 4, LOT, standin.addresses()) for _ in range(40)]
     fields = {name: 1000 * (name != rare) for one in tried for name in deciding.names(one.objects)}
-    around, found = cases.stand_in(), list[sets.PolicySet]()
+    around, found = standin.stand_in(), list[sets.PolicySet]()
     for _ in range(2):
         chosen = focus.chosen(
             seeded(4),
             4,
             LOT,
-            addresses=cases.addresses(),
+            addresses=standin.addresses(),
             around=around,
             mesh_config=cases.MESH,
             fields=fields,
@@ -125,7 +140,7 @@ def test_the_set_is_chosen_in_which_the_rarest_field_decides():
 
 
 def test_requests_of_rare_fields_come_first_and_none_that_nobody_lacks():
-    first, second, third = sets.requests(seeded(1), sets.make(seeded(1), 1, LOT, cases.addresses()), 3)
+    first, second, third = sets.requests(seeded(1), sets.make(seeded(1), 1, LOT, standin.addresses()), 3)
     candidates = [(first, ["common"]), (second, ["scarce", "common"]), (third, ["rare", "scarce"])]
     counts = {"common": focus.WANTED, "scarce": focus.WANTED - 1}
     assert focus.most_needed(candidates, counts, 9) == [third]
@@ -146,7 +161,7 @@ def test_what_a_client_tells():
 
 
 def test_an_answer_that_a_measurement_contradicts():
-    world = asking.world(cases.stand_in(), cases.MESH)
+    world = asking.world(standin.stand_in(), cases.MESH)
     api = LOT.applications[2]
     request = sets.Request(source=fleet.BARE[0].place, host=api.hostname, port=9000)
     answer = reachability.decide(world, asking.question(request))
@@ -220,7 +235,7 @@ def test_a_herd_tells_who_refuses_and_who_is_late():
 
 
 def test_only_the_sets_whose_own_proxies_refuse_are_left_out():
-    second = sets.make(seeded(2), 2, fleet.Lot(number=1), cases.addresses() | _addresses_of(1))
+    second = sets.make(seeded(2), 2, fleet.Lot(number=1), standin.addresses() | _addresses_of(1))
     kept, broken = court.without_broken([made(1), second], {f"{second.lot.namespaces[1]}/api": "refused"})
     assert kept == [made(1)]
     assert [(item.set, dict(item.told)) for item in broken] == [(second, {"judge-1-b/api": "refused"})]
@@ -236,7 +251,7 @@ def test_a_recorded_case_keeps_what_its_own_objects_explain():
         {"from": "judge-0-a/web", "to": "far.judge-plain.svc.cluster.local", "port": 80, "path": "/", "measured": end}
         for end in ("app plaintext", 301)
     ]
-    found = cases.reproduced({"objects": [], "requests": rows})
+    found = relations.reproduced({"objects": [], "requests": rows})
     assert found == {"objects": [], "requests": rows[:1]}
 
 
@@ -298,12 +313,13 @@ def test_what_proxies_logged_is_kept_with_a_case():
     }
     agreeing = {"by_caller": False, "policy": "ns[judge-0-b]-policy[shut]-rule[0]"}
     row |= {"logged": agreeing}
-    ((request, measured),) = cases._case("one", {"objects": [shut], "requests": [row]}).requests
+    ((request, measured),) = cases.of_document("one", {"objects": [shut], "requests": [row]}).requests
     assert cases.document([shut], [(request, measured)], mesh={})["requests"] == [row]
-    assert cases.reproduced({"objects": [shut], "requests": [row]})["requests"] == [row]
+    assert relations.reproduced({"objects": [shut], "requests": [row]})["requests"] == [row]
     for other in ({"by_caller": True}, {"policy": "ns[judge-0-b]-policy[shut]-rule[1]"}, {"policy": "none"}):
         assert (
-            cases.reproduced({"objects": [shut], "requests": [row | {"logged": agreeing | other}]})["requests"] == []
+            relations.reproduced({"objects": [shut], "requests": [row | {"logged": agreeing | other}]})["requests"]
+            == []
         )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.judge import asking, cases
+from benchmarks.judge import asking, cases, standin
 from slipway import reachability
 from slipway.reachability import chains
 from slipway.reachability.listeners import Listener, listener
@@ -29,7 +29,7 @@ def server(number, protocol, *hosts, tls=None):
 
 
 def listening(port, *objects) -> Listener:
-    world = asking.world([*cases.stand_in(), *objects], cases.MESH)
+    world = asking.world([*standin.stand_in(), *objects], cases.MESH)
     workload = next(item for item in world.workloads if (item.namespace, item.name) == (GATE.namespace, GATE.name))
     return listener(world, workload, port)
 
@@ -106,7 +106,7 @@ def test_the_most_specific_server_name_is_chosen_and_one_that_comes_twice_is_tol
         server(443, "HTTPS", "a.example.com", tls={"mode": "ISTIO_MUTUAL"}),
         server(443, "HTTPS", "*", tls={"mode": "SIMPLE", "credentialName": "some"}),
     ]
-    world = asking.world([*cases.stand_in(), gateway("some", *servers)], cases.MESH)
+    world = asking.world([*standin.stand_in(), gateway("some", *servers)], cases.MESH)
     workload = next(item for item in world.workloads if (item.namespace, item.name) == (GATE.namespace, GATE.name))
     known = chains.of_tls(world, listener(world, workload, 18443), GATE.namespace)
     assert chains.choose(known, "a.example.com").server.server.tls == "ISTIO_MUTUAL"
@@ -137,7 +137,7 @@ def test_of_two_gateways_with_routes_for_one_host_the_older_one_comes_first():
 
 
 def outcome(*objects) -> str:
-    world = asking.world([*cases.stand_in(), *objects], cases.MESH)
+    world = asking.world([*standin.stand_in(), *objects], cases.MESH)
     question = reachability.Question(
         source=reachability.Outside(gateway=GATE.place),
         destination=reachability.Host(name="a.example"),
@@ -166,7 +166,7 @@ def test_routes_of_tls_with_one_server_name_leave_it_to_their_age():
 
     def known(*objects, hosts=("*",)) -> dict:
         servers = [server(443, "TLS", host, tls={"mode": "PASSTHROUGH"}) for host in hosts]
-        world = asking.world([*cases.stand_in(), gateway("some", *servers), *objects], cases.MESH)
+        world = asking.world([*standin.stand_in(), gateway("some", *servers), *objects], cases.MESH)
         workload = next(
             item for item in world.workloads if (item.namespace, item.name) == (GATE.namespace, GATE.name)
         )
@@ -201,6 +201,6 @@ def test_nothing_is_known_of_a_mesh_whose_istiod_does_not_survive_a_gateway(host
     )
     for selector, ends in ((SELECTOR, fatal), ({"istio": "nobody"}, False)):
         objects = [gateway("wide", server(80, "HTTP", *hosts), selector=selector)]
-        found = reachability.decide(asking.world([*cases.stand_in(), *objects], cases.MESH), question)
+        found = reachability.decide(asking.world([*standin.stand_in(), *objects], cases.MESH), question)
         assert (found.outcome is reachability.Outcome.UNKNOWN) == ends
         assert not ends or "Gateway judge-0-a/wide: istiod 1.29.1 ends at once" in found.reasons[0]

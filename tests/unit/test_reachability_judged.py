@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.judge import cases
+from benchmarks.judge import cases, relations
 
 FOLDERS = ("traps", "found", "written", "unknown", "recorded", "meshes")
 PATHS = [path for folder in FOLDERS for path in cases.all_of(folder)]
@@ -12,4 +12,4 @@ PATHS = [path for folder in FOLDERS for path in cases.all_of(folder)]
 def test_the_analyser_agrees_with_the_proxies(path):
     case = cases.load(path)
     assert case.requests
-    assert list(cases.disagreements(case)) == []
+    assert list(relations.disagreements(case)) == []

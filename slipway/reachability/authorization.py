@@ -35,17 +35,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """The policies of one workload, compiled for one kind of filter chain; rules in Envoy's order.
-
-    ``by_sni`` tells that a rule reads the server name on the wire.
-    """
+    """The policies of one workload, compiled for one kind of filter chain; rules in Envoy's order."""
 
     custom: tuple[tuple[AuthorizationPolicy, int, conditions.Compiled], ...]
     deny: tuple[tuple[AuthorizationPolicy, int, conditions.Compiled], ...]
     allow: tuple[tuple[AuthorizationPolicy, int, conditions.Compiled], ...]
     allowing: tuple[AuthorizationPolicy, ...]
     tokens: tuple[RequestAuthentication, ...]
-    by_sni: bool
 
 
 class Authorization:
@@ -75,7 +71,6 @@ class Authorization:
             allow=_in_order(allow),
             allowing=tuple(allowing),
             tokens=tokens,
-            by_sni=any(rule.by_sni for _, _, rule in (*custom, *deny, *allow)),
         )
 
     def _policies(self, workload: Workload) -> Iterable[AuthorizationPolicy]:

@@ -189,18 +189,18 @@ class Clusters:
             )
             doors = [] if onwards else self._doors(client, target)
             for wire in wires:
-                if wire is Wire.MUTUAL_TLS and (misnamed := self._misnamed(service, target, settings)):
-                    splits.append([(mask, answer(Outcome.DENIED, client.hop, misnamed, seen=closed(way)))])
-                    continue
                 sent = request.carried(self._sni(service, port, settings, wire, request))
-                if not doors:
+                misnamed = self._misnamed(service, target, settings) if wire is Wire.MUTUAL_TLS else ""
+                if misnamed:
+                    splits.append([(mask, answer(Outcome.DENIED, client.hop, misnamed, seen=closed(way)))])
+                elif not doors:
                     splits.append(inbound.arrive(target, wire, way, sent, mask))
                 elif wire is Wire.MUTUAL_TLS:
                     splits += [
                         self._through(
-                            item, target, service, subset, way=way, request=sent, inbound=inbound, mask=mask
+                            item, address, target, service, subset, way=way, request=sent, inbound=inbound, mask=mask
                         )
-                        for item in doors
+                        for item, address in doors
                     ]
         if not splits:
             reason = f"the endpoints of {service.hostname} are on another network, and none takes mutual TLS"
@@ -223,18 +223,20 @@ class Clusters:
         wanted = ", ".join(sorted(names))
         return f"{workload.key} proves to be {identity}, and clients of {service.hostname} take {wanted} only"
 
-    def _doors(self, client: Client, target: Target) -> list[Service]:
-        """Return the gateways by which a proxy reaches an endpoint of another network; none: directly.
+    def _doors(self, client: Client, target: Target) -> list[tuple[Service, str]]:
+        """Return gateways and addresses by which a proxy reaches an endpoint of another network; none: directly.
 
         Source: istio 1.29.1 pilot/pkg/xds/endpoints/ep_filters.go, EndpointsByNetworkFilter.
         """
         if not client.network or not target.network or client.network == target.network:
             return []
-        return self._world.network_gateways.get(target.network, [])
+        gateways = self._world.network_gateways.get(target.network, ())
+        return [(gateway, address) for gateway in gateways for address in gateway.balancers]
 
     def _through(
         self,
         gateway: Service,
+        address: str,
         target: Target,
         service: Service,
         subset: str,
@@ -249,7 +251,7 @@ class Clusters:
             reason = f"no Gateway at {gateway.key} passes on what is meant for {service.hostname}"
             seen = closed(way)
             return [(mask, answer(Outcome.DENIED, Hop.EAST_WEST_GATEWAY, reason, seen=seen, key=gateway.key))]
-        reached = dataclasses.replace(target, door=Door(address=gateway.balancers[0], port=gateway.passthrough))
+        reached = dataclasses.replace(target, door=Door(address=address, port=gateway.passthrough))
         sent = dataclasses.replace(request, forwarded=request.forwarded or "gateway")
         found = inbound.arrive(reached, Wire.MUTUAL_TLS, way, sent, mask)
         return with_reason(found, f"by {gateway.key}, which passes it on")
@@ -305,7 +307,7 @@ class Clusters:
         request: Request,
         onwards: bool,
     ) -> tuple[Wire, ...]:
-        plain = Wire.TLS if request.application is Application.TLS and request.http is None else Wire.PLAINTEXT
+        plain = Wire.TLS if request.application is Application.TLS else Wire.PLAINTEXT
         if settings is not None:
             named = {"ISTIO_MUTUAL": Wire.MUTUAL_TLS, "DISABLE": plain}
             return (named.get(settings.mode, Wire.TLS),)

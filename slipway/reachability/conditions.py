@@ -52,15 +52,13 @@ class Field:
 class Compiled:
     """A rule as lists of alternatives; without any it matches nobody, like one that istiod leaves out.
 
-    ``by_header`` tells one whose conditions read headers, and so whatever of a request there is; ``by_sni`` one that
-    reads the server name on the wire.
+    ``by_header`` tells one whose conditions read headers, and so whatever of a request there is.
     """
 
     sources: tuple[tuple[Field, ...], ...] = ()
     operations: tuple[tuple[Field, ...], ...] = ()
     unmodelled: bool = False
     by_header: bool = False
-    by_sni: bool = False
 
 
 class _RefusedError(Exception):
@@ -87,7 +85,6 @@ def compiled(rule: Rule, *, policy: AuthorizationPolicy, tcp: bool, mesh: MeshCo
         operations=operations or (to_shared,),
         unmodelled=bool(rule.unmodelled),
         by_header=any(key.startswith("request.headers") for key, _ in rule.conditions),
-        by_sni=any(key == "connection.sni" for key, _ in rule.conditions),
     )
 
 

@@ -339,7 +339,7 @@ class Inbound:
 
         arrival = arrived(http)
         if http is not None:
-            place = (workload.key, port, wire if applied.by_sni else None)
+            place = (workload.key, port, wire)
             self.walk.note(place, lambda sent: decider.made_of(applied, arrived(sent)), http)
         if arrival is None:
             verdict = Verdict(outcome=Outcome.DENIED, object=None, rule=None, reason=UNREAD, unread=True)

@@ -102,7 +102,8 @@ def _usual_host(request: sets.Request) -> str:
 
     Source: RFC 9110, 7.2 and 4.2.
     """
-    return request.host if request.port == _usual_port(request.sni) else f"{request.host}:{request.port}"
+    name = request.sni or request.host
+    return name if request.port == _usual_port(request.sni) else f"{name}:{request.port}"
 
 
 def _usual_port(sni: str | None) -> int:

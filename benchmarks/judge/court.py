@@ -145,21 +145,28 @@ class Court:
             if item["kind"] == "Service":
                 targets[_hostname(item)] = item["spec"].get("clusterIP", "")
         for item in objects:
-            if item["kind"] == "ServiceEntry" and item["spec"].get("addresses"):
-                targets.update((host, item["spec"]["addresses"][0]) for host in item["spec"]["hosts"])
+            if item["kind"] == "ServiceEntry" and (address := self._entered(item)):
+                targets.update(dict.fromkeys(item["spec"]["hosts"], address))
             if item["kind"] == "Service":
                 live = self.mesh.cluster.get(
                     kubernetes.SERVICE, item["metadata"]["name"], namespace=item["metadata"]["namespace"]
                 )
                 item["spec"]["clusterIP"] = live["spec"].get("clusterIP", "") if live else ""
                 headless = item["spec"]["clusterIP"] == fleet.HEADLESS
-                targets[_hostname(item)] = self._behind(item) if headless else item["spec"]["clusterIP"]
+                selector = item["spec"].get("selector") or {}
+                targets[_hostname(item)] = self._behind(item, selector) if headless else item["spec"]["clusterIP"]
         self.people.targets = targets
 
-    def _behind(self, service: Object) -> str:
-        """Return the address of the one application that a headless Service selects; empty where there is none."""
-        namespace, app = service["metadata"]["namespace"], (service["spec"].get("selector") or {}).get("app")
-        return self.addresses.get(f"{namespace}/{app}", "")
+    def _entered(self, entry: Object) -> str:
+        """Return the address of a ServiceEntry, or what a DNS of the site would have; empty for none."""
+        spec = entry["spec"]
+        listed = [item["address"] for item in spec.get("endpoints", ())]
+        selector = spec.get("workloadSelector", {}).get("labels", {})
+        return next(iter([*spec.get("addresses", ()), *listed]), "") or self._behind(entry, selector)
+
+    def _behind(self, item: Object, selector: Mapping[str, str]) -> str:
+        """Return the address of the one application that an object selects by its name; empty where there is none."""
+        return self.addresses.get(f"{item['metadata']['namespace']}/{selector.get('app')}", "")
 
     def hold(
         self, wanted: Sequence[sets.PolicySet], root: Sequence[Object], random_: random.Random, each: int

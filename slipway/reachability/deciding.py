@@ -191,7 +191,7 @@ def request_of(question: Question, dialled: Dialled) -> Request:
     name = dialled.name
     if application is not Application.HTTP:
         if application is Application.TCP:
-            return Request(application=application, http=None, sni=question.sni or "")
+            return Request(application=application, http=None)
         sni = question.sni if question.sni is not None else name
         return Request(application=application, http=None, inside=_http(question, sni or name), sni=sni)
     return Request(application=application, http=_http(question, name))

@@ -5,7 +5,7 @@ import dataclasses
 from slipway.reachability.answers import Hop, Outcome, Seen, Transport
 from slipway.reachability.callers import Callers
 from slipway.reachability.dialled import Dialled
-from slipway.reachability.inbound import Inbound, Way, Wire, closed
+from slipway.reachability.inbound import Inbound, Way, Wire, closed, unheard
 from slipway.reachability.objects import Resolution, Service
 from slipway.reachability.questions import Application
 from slipway.reachability.registry import Registry, Target
@@ -24,6 +24,9 @@ TO_ITSELF = answer(
 )
 
 
+_NOWHERE = Target(workload=None, address="", port=0, labels={})
+
+
 class Direct:
     """Decides for one world, by what stands before the destination."""
 
@@ -40,11 +43,14 @@ class Direct:
         return split + self._led(dialled, request, rest, way) if rest else split
 
     def past_the_proxy(self, dialled: Dialled, mask: int) -> Split:
-        """Return what comes of callers whose proxy, which does not know the name, never hears of the connection."""
-        if not mask & self._callers.machines:  # pods have the cluster's DNS, which leads them past nothing
-            return []
-        own = self._to_itself(dialled) & mask
-        return [*([(own, TO_ITSELF)] if own else []), *self._unnamed(dialled, mask & ~own)]
+        """Return what comes of callers whose proxy, which does not know the name, never hears of the connection.
+
+        Of machines: pods meet their proxies, and nodes lead nobody to machines.
+        """
+        first, *others = self.targets(dialled) or [_NOWHERE]
+        own = 0 if others else self._callers.at(first.workload) & self._callers.machines & mask
+        ways: list[Split] = [[(own, TO_ITSELF)]] + ([[(own, unheard(first, Way.DIRECT))]] if first.unheard else [])
+        return [*(possible(ways) if own else []), *self._unnamed(dialled, mask & ~own)]
 
     def _unnamed(self, dialled: Dialled, mask: int) -> Split:
         """Return the callers that do not ask the cluster's DNS: to a machine its proxy alone names Services.
@@ -70,10 +76,9 @@ class Direct:
                 index = self._world.workload_at.get(address)
                 labels = self._world.workloads[index].labels if index is not None else {}
                 found.append(Target(workload=index, address=address, port=dialled.port, labels=labels))
-            port = service.port(dialled.port)
-            if not service.addresses and port is not None and service.resolution is Resolution.STATIC:
-                found += self._registry.targets(service, port)  # a name of its endpoints, wherever DNS has it from
-        stranger = Target(workload=None, address=dialled.address or dialled.name, port=dialled.port, labels={})
+            if not service.addresses and service.resolution is Resolution.STATIC:
+                found += self._registry.named(service, dialled.port)  # wherever DNS has the name from
+        stranger = Target(workload=None, address=dialled.address, port=dialled.port, labels={})
         return found or self._registry.balanced(stranger) or [stranger]
 
     def _behind(self, service: Service, number: int) -> list[Target]:
@@ -93,12 +98,3 @@ class Direct:
             return [(mask, answer(Outcome.DENIED, Hop.DESTINATION, reason, seen=seen))]
         sent = request.carried(request.sni if wire is Wire.TLS else "")
         return possible([self._inbound.arrive(target, wire, way, sent, mask) for target in dict.fromkeys(targets)])
-
-    def _to_itself(self, dialled: Dialled) -> int:
-        """Return the machine that is the only one behind a name, which DNS has elsewhere than in the cluster."""
-        if dialled.workload is not None or not dialled.services or any(item.kubernetes for item in dialled.services):
-            return 0
-        behind = {target.workload for target in self.targets(dialled)}
-        if len(behind) != 1:
-            return 0
-        return self._callers.at(*behind) & self._callers.machines

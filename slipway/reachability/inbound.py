@@ -64,6 +64,12 @@ def unreachable(way: Way, direct: Seen) -> Seen:
     return {Way.DIRECT: direct, Way.TCP_PROXY: Seen.RESET, Way.HTTP_PROXY: Seen.UNAVAILABLE_503}[way]
 
 
+def unheard(target: Target, way: Way) -> Answer:
+    """Return what comes of a call to a port of a name whose endpoints are said to listen at another one."""
+    reason = f"nobody leads from port {target.port} to where the endpoints of the name listen"
+    return answer(Outcome.DENIED, Hop.DESTINATION, reason, seen=unreachable(way, Seen.REFUSED))
+
+
 class AtGateway(Protocol):
     """What a gateway makes of a request; the module of gateways has it, which needs this one."""
 
@@ -125,10 +131,8 @@ class Inbound:
     def arrive(self, target: Target, wire: Wire, way: Way, request: Request, mask: int) -> Split:
         """Return what happens to the callers of ``mask`` on their way to an endpoint, and there."""
         if target.unheard:
-            reason = f"nobody leads port {target.port} of a headless Service on to where its pods listen"
-            refusal = answer(Outcome.DENIED, Hop.DESTINATION, reason, seen=unreachable(way, Seen.REFUSED))
             heard = dataclasses.replace(target, unheard=False)
-            return doubted(self.arrive(heard, wire, way, request, mask), mask, refusal)
+            return doubted(self.arrive(heard, wire, way, request, mask), mask, unheard(target, way))
         if barred := self._barred(target, way, mask):
             rest = mask & ~sum(callers for callers, _ in barred)
             there = self._arrive(target, wire, way, request, rest) if rest else []

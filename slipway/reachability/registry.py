@@ -39,7 +39,7 @@ class Target:
     TLS to it by themselves, whoever is there. ``account`` is the SPIFFE URI that istiod takes it to have.
     ``led`` tells that the node leads there from a Service's address, so that a pod's way to itself leaves it first.
     ``network`` is the one that the endpoint is in, and ``door`` the load balancer at which packets arrive first.
-    ``unheard`` tells that a headless Service says of this very port that its pods listen at another one.
+    ``unheard`` tells that the service says of this very port that its endpoints listen at another one.
     """
 
     workload: int | None
@@ -97,13 +97,15 @@ class Registry:
         return found
 
     def named(self, service: Service, number: int) -> tuple[Target, ...]:
-        """Return where the name of a headless Service leads, whatever the port: to its pods, and what slices list.
+        """Return where the name of a service without an address of its own leads, whatever the port.
 
-        DNS has their own addresses and nodes change none, so that ports are theirs.
+        DNS has the addresses of its endpoints, the cluster's not those of machines, and nobody changes a port.
         Source: Kubernetes documentation, concepts/services-networking/service, "Headless Services".
         """
         port, workloads = service.port(number), self._world.workloads
-        pods = [index for index in self._world.behind(service) if not workloads[index].machine]
+        named = [
+            index for index in self._world.behind(service) if not (service.kubernetes and workloads[index].machine)
+        ]
         found = [
             Target(
                 workload=index,
@@ -112,12 +114,12 @@ class Registry:
                 labels=workloads[index].labels,
                 unheard=port is not None and target_port(workloads[index], port) != number,
             )
-            for index in pods
+            for index in named
         ]
         for item in service.endpoints:
             index = self._world.workload_at.get(item.address)
             labels = {} if index is None else workloads[index].labels
-            moved = port is not None and item.ports.get(port.name) != number
+            moved = port is not None and _listed_port(service, port, item) != number
             found.append(Target(workload=index, address=item.address, port=number, labels=labels, unheard=moved))
         return tuple(found)
 
@@ -160,10 +162,8 @@ class Registry:
 
     def _written(self, service: Service, port: ServicePort) -> tuple[Target, ...]:
         found: list[Target] = []
-        usual = port.target if isinstance(port.target, int) else port.number
         for item in service.endpoints:
-            # A slice has the ports that it lists, an endpoint of a ServiceEntry all others too.
-            number = item.ports.get(port.name, None if service.kubernetes else usual)
+            number = _listed_port(service, port, item)
             if number is None:
                 continue
             index = self._world.workload_at.get(item.address)
@@ -224,6 +224,12 @@ class Registry:
         if not found:
             return Port(protocols=(Protocol.UNDECLARED,))
         return Port(protocols=tuple(sorted(found, key=lambda item: item.value)))
+
+
+def _listed_port(service: Service, port: ServicePort, item: Endpoint) -> int | None:
+    """Return the port of a written endpoint; a slice has those that it lists, an endpoint of a ServiceEntry all."""
+    usual = port.target if isinstance(port.target, int) else port.number
+    return item.ports.get(port.name, None if service.kubernetes else usual)
 
 
 def _has_proxy(item: Endpoint) -> bool:

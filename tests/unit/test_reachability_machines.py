@@ -25,7 +25,7 @@ OLD_NAME = istio(
         "hosts": ["bills.corp.local"],
         "location": "MESH_INTERNAL",
         "resolution": "STATIC",
-        "ports": [{"number": 80, "name": "http", "protocol": "HTTP", "targetPort": 9090}],
+        "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
         "workloadSelector": {"labels": {"app": "bills"}},
     },
 )
@@ -39,6 +39,11 @@ NARROW = istio(
         "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
     },
 )
+
+
+def moved(entry):
+    ports = [{**port, "targetPort": 9090} for port in entry["spec"]["ports"]]
+    return {**entry, "spec": {**entry["spec"], "ports": ports}}
 
 
 def asked(found, namespace, name, host):
@@ -71,3 +76,12 @@ def test_what_a_machine_asks_of_itself_by_an_old_name_is_no_call():
     calls = {(source, where.host) for source, where, *_ in reachability.matrix(found).calls()}
     assert ("back/bills-vm", "bills.corp.local") not in calls
     assert ("shop/good", "bills.corp.local") in calls
+
+
+def test_where_an_old_name_leads_nobody_knows_when_its_endpoints_listen_at_another_port():
+    found = world(SERVICE, MACHINE, moved(OLD_NAME), NARROW)
+    for namespace, name in (("back", "bills-vm"), ("shop", "bare")):
+        answer = asked(found, namespace, name, "bills.corp.local")
+        assert answer.outcome is reachability.Outcome.UNKNOWN
+        assert "nobody leads from port 80" in " ".join(answer.reasons)
+    assert asked(found, "shop", "good", "bills.corp.local").outcome is reachability.Outcome.ALLOWED

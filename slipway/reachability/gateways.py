@@ -28,7 +28,7 @@ from slipway.reachability.routing import (
 )
 from slipway.reachability.split import Split, answer, joined, possible, unknown, with_reason
 from slipway.reachability.strings import host_covers, without_port
-from slipway.reachability.visibility import exported, most_specific
+from slipway.reachability.visibility import exported, most_specific, preferred
 from slipway.reachability.world import Reach, World
 
 _CLIENTS = frozenset({"MUTUAL", "OPTIONAL_MUTUAL"})  # which ask for certificates that are not the mesh's
@@ -137,11 +137,11 @@ class Gateways:
         servers, known = listening.servers, listening.known
         first, *_ = servers.tls
         key, name = first.gateway.key, "" if at.wire is Wire.PLAINTEXT else at.request.outer_sni
-        automatic = [item for item in servers.tls if item.server.tls == "AUTO_PASSTHROUGH"]
-        if automatic and at.wire is Wire.MUTUAL_TLS:
-            reason = f"AUTO_PASSTHROUGH at {automatic[0].gateway.key} is modelled for other networks only"
-            return [(at.mask, unknown(at.hop, reason, key=automatic[0].gateway.key))]
-        if not known and not automatic:
+        automatic = next((item.gateway.key for item in servers.tls if item.server.tls == "AUTO_PASSTHROUGH"), None)
+        if automatic is not None and at.wire is Wire.MUTUAL_TLS:
+            reason = f"AUTO_PASSTHROUGH at {automatic} is modelled for other networks only"
+            return [(at.mask, unknown(at.hop, reason, key=automatic))]
+        if not known and automatic is None:
             return at.unheard(key)
         if listening.twice:
             reason = f"two servers or routes on port {at.port} are for {listening.twice}: Envoy refuses them all"
@@ -311,14 +311,14 @@ class Gateways:
 
     def _on(self, at: _Arrival, sent: Request, chain: chains.Chain, mask: int) -> Split:
         """Return what happens to a connection that is led on as it is."""
-        port, splits = chain.server.server.port, list[Split]()
-        for item, route in chain.routes:
-            if item.unmodelled or route.unmodelled:
-                reason = f"{item.key} has fields that are not modelled"
-                splits.append([(ALONE, unknown(at.hop, reason, key=item.key))])
-                continue
-            splits.append(self._destinations(at, sent, item, route, port=port, way=Way.TCP_PROXY))
-        return [(mask, _alone(splits))]
+        port = chain.server.server.port
+        return [(mask, _alone([self._connected(at, sent, item, route, port) for item, route in chain.routes]))]
+
+    def _connected(self, at: _Arrival, sent: Request, item: VirtualService, route: Route, port: int) -> Split:
+        if item.unmodelled or route.unmodelled:
+            reason = f"{item.key} has fields that are not modelled"
+            return [(ALONE, unknown(at.hop, reason, key=item.key))]
+        return self._destinations(at, sent, item, route, port=port, way=Way.TCP_PROXY)
 
     def _destinations(
         self, at: _Arrival, sent: Request, item: VirtualService, route: Route, *, port: int, way: Way
@@ -326,13 +326,14 @@ class Gateways:
         """Return what holds wherever a route leads."""
         splits: list[Split] = []
         for destination in used(route.destinations):
-            service = self._service(destination.host, self._world.workloads[at.index].namespace)
-            found = None if service is None else service.port(destination_port(destination, service, port))
-            if service is None or found is None:
-                reason = f"{item.key} leads to {destination.host}, which is no service with such a port"
-                splits.append([(ALONE, answer(Outcome.DENIED, at.hop, reason, seen=closed(way), key=item.key))])
-                continue
-            splits.append(self._send(at, service, found, subset=destination.subset, way=way, request=sent))
+            for service in self._services(destination.host, self._world.workloads[at.index].namespace) or (None,):
+                found = None if service is None else service.port(destination_port(destination, service, port))
+                if service is not None and found is not None:
+                    splits.append(self._send(at, service, found, subset=destination.subset, way=way, request=sent))
+                else:
+                    reason = f"{item.key} leads to {destination.host}, which is no service with such a port"
+                    denied = answer(Outcome.DENIED, at.hop, reason, seen=closed(way), key=item.key)
+                    splits.append([(ALONE, denied)])
         return possible(splits)
 
     def _send(
@@ -372,15 +373,15 @@ class Gateways:
             workload=index,
         )
 
-    def _service(self, host: str, namespace: str) -> Service | None:
+    def _services(self, host: str, namespace: str) -> list[Service]:
+        """Return the service of a host that counts; several when that is a matter of age."""
         default = self._world.mesh.service_export
         seen = [
             item
             for item in self._world.services_by_host.get(host, ())
             if exported(item.export_to or default, owner=item.namespace, namespace=namespace)
         ]
-        own = [item for item in seen if item.namespace == namespace]
-        return next((item for item in own or seen if item.kubernetes), (own or seen or [None])[0])
+        return preferred(seen, namespace)
 
 
 def _alone(splits: list[Split]) -> Answer:

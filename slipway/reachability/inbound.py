@@ -125,7 +125,7 @@ class Inbound:
         self._seen = _seen_by_machines(world, callers)
         self._groups = SecurityGroups(world, self._seen)
         self._authorization = Authorization(world, callers)
-        self._at_machines = Authorization(world, self._seen) if self._seen is not callers else self._authorization
+        self._at_machines = Authorization(world, self._seen)
         self.walk = Walk()
 
     def arrive(self, target: Target, wire: Wire, way: Way, request: Request, mask: int) -> Split:
@@ -133,11 +133,9 @@ class Inbound:
         if target.unheard:
             heard = dataclasses.replace(target, unheard=False)
             return doubted(self.arrive(heard, wire, way, request, mask), mask, unheard(target, way))
-        if barred := self._barred(target, way, mask):
-            rest = mask & ~sum(callers for callers, _ in barred)
-            there = self._arrive(target, wire, way, request, rest) if rest else []
-            return joined([*barred, *there])
-        return self._arrive(target, wire, way, request, mask)
+        barred = self._barred(target, way, mask)
+        rest = mask & ~sum(callers for callers, _ in barred)
+        return joined([*barred, *self._arrive(target, wire, way, request, rest)])
 
     def _barred(self, target: Target, way: Way, mask: int) -> Split:
         """Return the callers that have no way to the endpoint's address, or one that is not modelled."""
@@ -173,8 +171,7 @@ class Inbound:
 
     def listens(self, target: Target, wire: Wire, request: Request) -> bool:
         """Return whether the gateway that an endpoint is takes such a connection."""
-        if target.workload is None:
-            return False
+        assert target.workload is not None  # noqa: S101 - gateways are workloads
         self.walk.keep_alone()
         return self._gateways.listens(target.workload, target.port, wire=wire, request=request)
 

@@ -12,7 +12,7 @@ from slipway.reachability.answers import Key
 from slipway.reachability.callers import Callers
 from slipway.reachability.objects import Protocol, Proxy, Service, Sidecar, VirtualService
 from slipway.reachability.read_routes import MESH
-from slipway.reachability.visibility import exported, most_specific
+from slipway.reachability.visibility import exported, most_specific, preferred
 from slipway.reachability.world import Reach, World
 
 _EVERYTHING = ("*/*",)
@@ -67,14 +67,8 @@ class Scope:
         )
 
     def pick(self, services: Iterable[Service]) -> list[Service]:
-        """Return the service that counts among those of one host; several when that is a matter of age.
-
-        The namespace's own wins, then a Kubernetes Service.
-        """
-        found = [item for item in services if self.sees(item)]
-        own = [item for item in found if item.namespace == self.namespace]
-        kubernetes = [item for item in own or found if item.kubernetes]
-        return kubernetes or own or found
+        """Return the service that counts among those of one host; several when that is a matter of age."""
+        return preferred([item for item in services if self.sees(item)], self.namespace)
 
     @functools.cached_property
     def http_ports(self) -> frozenset[int]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from slipway.reachability import strings
+from slipway.reachability.objects import Service
 
 
 def exported(export_to: tuple[str, ...], *, owner: str, namespace: str) -> bool:
@@ -25,3 +26,9 @@ def most_specific(name: str, hosts: Iterable[str]) -> str | None:
         if host.startswith("*") and strings.host_covers(host, name) and (best is None or len(host) > len(best)):
             best = host
     return best
+
+
+def preferred(seen: list[Service], namespace: str) -> list[Service]:
+    """Return those of one host that win for proxies of a namespace: its own ones, then Kubernetes Services."""
+    own = [item for item in seen if item.namespace == namespace] or seen
+    return [item for item in own if item.kubernetes] or own

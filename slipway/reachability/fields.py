@@ -118,6 +118,10 @@ class Fields:
         """State that these fields change nothing about who reaches whom."""
         self._seen.update(keys)
 
+    def leave(self, key: str) -> None:
+        """State that the value of a field that was read is not modelled."""
+        self._seen.discard(key)
+
     def rest(self) -> tuple[str, ...]:
         """Return the paths of fields that are not modelled, those of maps read from this one included."""
         own = [self._at(key) for key, value in self._value.items() if key not in self._seen and value is not None]

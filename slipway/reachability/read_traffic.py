@@ -203,9 +203,9 @@ def _balance(fields: Fields) -> None:
     """Pass over what only balances; a policy that goes on to the address dialled leads elsewhere."""
     fields.ignore(*_BALANCING)
     balancer = fields.map("loadBalancer")
-    balancer.ignore(*(name for name in balancer.names() if name != "simple"))
-    if fields.map("loadBalancer").text("simple") != "PASSTHROUGH":
-        balancer.ignore("simple")
+    balancer.ignore(*balancer.names())
+    if balancer.text("simple") == "PASSTHROUGH":
+        balancer.leave("simple")
 
 
 def _tls(fields: Fields) -> TlsSettings:

@@ -243,7 +243,7 @@ def _tells_pods_apart(objects: Sequence[Object]) -> bool:
 
 def _names_blocks(objects: Sequence[Object]) -> bool:
     """Return whether objects tell addresses apart at all."""
-    blocks = [text for text in _BLOCK.findall(json.dumps(objects)) if "/" in text]
+    blocks = _BLOCK.findall(json.dumps(objects))
     return any(ipaddress.ip_network(text, strict=False).prefixlen for text in blocks)
 
 

@@ -111,7 +111,7 @@ def _usual_port(sni: str | None) -> int:
 
 
 def together(world_: reachability.World, questions: Sequence[reachability.Question]) -> list[reachability.Answer]:
-    """Return the answers to questions of workloads as a matrix finds them: every workload asks at once.
+    """Return the answers to questions of workloads as a matrix finds them: all that ask, and others, at once.
 
     Requests to one destination with one Host header go together, so that those that nobody on the way tells apart
     share a walk. A name of one word, which means another service in each namespace, is no matter of a matrix, nor is
@@ -132,28 +132,42 @@ def together(world_: reachability.World, questions: Sequence[reachability.Questi
             found[index] = reachability.decide(world_, item)
         else:
             groups.setdefault((item.destination, item.port, item.host), []).append(index)
-    for indices in groups.values():
+    for number, indices in enumerate(groups.values()):
         dialled = deciding.dial(world_, questions[indices[0]], namespace="")
         requests = [deciding.request_of(questions[index], dialled) for index in indices]
-        splits = outbound.send_each(dialled, requests, callers.everybody)
+        asking = _mask(world_, [questions[index] for index in indices])
+        mask = callers.everybody & ~(_every_second(len(known), number) & ~asking)
+        splits = outbound.send_each(dialled, requests, mask)
         for index, split in zip(indices, splits, strict=True):
-            _whole(split, len(known))
-            source = questions[index].source
-            assert isinstance(source, reachability.Workload)  # noqa: S101 - all others were asked alone
-            bit = 1 << deciding.caller_index(world_, source.namespace, source.name)
-            (found[index],) = [item for mask, item in split if mask & bit]
+            _whole(split, mask)
+            bit = _mask(world_, [questions[index]])
+            (found[index],) = [item for part, item in split if part & bit]
     return [found[index] for index in range(len(questions))]
 
 
-def _whole(split: Iterable[tuple[int, reachability.Answer]], count: int) -> None:
-    """Raise ValueError unless every one of ``count`` callers has exactly one answer, and nobody else any."""
+def _mask(world_: reachability.World, questions: Iterable[reachability.Question]) -> int:
+    """Return the callers of questions of workloads."""
+    found = 0
+    for item in questions:
+        assert isinstance(item.source, reachability.Workload)  # noqa: S101 - all others are asked alone
+        found |= 1 << deciding.caller_index(world_, item.source.namespace, item.source.name)
+    return found
+
+
+def _every_second(count: int, first: int) -> int:
+    """Return every second one of some callers, from the first or the second one on."""
+    return sum(1 << index for index in range(first % 2, count, 2))
+
+
+def _whole(split: Iterable[tuple[int, reachability.Answer]], mask: int) -> None:
+    """Raise ValueError unless every caller of ``mask`` has exactly one answer, and nobody else any."""
     seen = 0
-    for mask, answer in split:
-        if mask <= 0 or mask & seen or mask >> count:
-            raise ValueError(f"{mask:b} of {count} callers, after {seen:b}: {answer}")
-        seen |= mask
-    if seen != (1 << count) - 1:
-        raise ValueError(f"{seen:b} of {count} callers have an answer")
+    for part, answer in split:
+        if part <= 0 or part & seen or part & ~mask:
+            raise ValueError(f"{part:b} of {mask:b}, after {seen:b}: {answer}")
+        seen |= part
+    if seen != mask:
+        raise ValueError(f"{seen:b} of {mask:b} have an answer")
 
 
 def alone(world_: reachability.World, questions: Sequence[reachability.Question]) -> list[reachability.Answer]:

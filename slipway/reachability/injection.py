@@ -34,7 +34,7 @@ def proxy_of(
         return Proxy.UNKNOWN
     gateway = annotations.get(_TEMPLATES) == "gateway" or labels.get(_TEMPLATES) == "gateway"
     routed = any("router" in (item.get("args") or ()) for item in proxies)
-    if proxies and any(item.get("image") != "auto" for item in proxies):
+    if any(item.get("image") != "auto" for item in proxies):
         return Proxy.GATEWAY if routed or gateway else Proxy.SIDECAR
     mode = labels.get("istio.io/dataplane-mode") or namespace_labels.get("istio.io/dataplane-mode")
     if running:

@@ -180,6 +180,22 @@ def alone(world_: reachability.World, questions: Sequence[reachability.Question]
     return [found[index] for index in range(len(questions))]
 
 
+def unstated(world_: reachability.World, questions: Sequence[reachability.Question]) -> list[reachability.Answer]:
+    """Return the answers where nobody says what is spoken: what the port declares, with a usual request."""
+    short = [dataclasses.replace(item, application=None, method=None, path=None, sni=None) for item in questions]
+    return alone(world_, short)
+
+
+def is_usual(request: sets.Request) -> bool:
+    """Return whether a request is what a client sends by itself to a port of the fleet's own Services."""
+    declared = {port: name.partition("-")[0] for port, name, _ in fleet.PORTS}.get(request.port)
+    if declared == "http" and request.http is not None and request.sni is None:
+        http = request.http
+        return (http.method, http.path, http.host, http.headers) == ("GET", "/", _usual_host(request), ())
+    sni = {"tcp": None, "tls": request.host}.get(declared or "", "none")
+    return request.http is None and request.sni == sni
+
+
 def enters(request: sets.Request) -> bool:
     """Return whether a client outside calls a name by way of a gateway, at a port of the gateway's Service."""
     at_gate = request.source == fleet.OUTSIDE and request.pod.endswith(f"/{fleet.GATE}")

@@ -77,6 +77,9 @@ def disagreements(
     world = world_of(case) if world is None else world
     for way in ways:
         yield from _differing(case, case.requests, world, getattr(asking, way))
+    hosts = {item.hostname for item in LOT.everyone}
+    usual = [item for item in case.requests if item[0].host in hosts and asking.is_usual(item[0])]
+    yield from _differing(case, usual, world, asking.unstated)
     yield from _balanced_otherwise(case)
     if case.around is not None or case.told_otherwise:
         return

@@ -185,7 +185,7 @@ class Inbound:
         workload = None if target.workload is None else self._world.workloads[target.workload]
         place, port = self._place(target), target.port
         if target.door is not None:
-            place, port = target.door.address, target.door.port
+            place, port = _placed(target.door.address), target.door.port
         passed = _Passed(mask)
         for passage in self._networks.out_of(workload, place, port, mask, led=target.led):
             refusal = self._isolated(passage.key, Hop.SOURCE_NETWORK_POLICY, way)
@@ -195,10 +195,8 @@ class Inbound:
         return passed
 
     def _place(self, target: Target) -> str:
-        if _is_address(target.address):
-            return target.address
-        if target.workload is None:
-            return places.INTERNET
+        if _is_address(target.address) or target.workload is None:
+            return _placed(target.address)
         return self._world.block_of(self._world.workloads[target.workload]) or places.NOWHERE
 
     def _enter(self, workload: Workload, target: Target, way: Way, mask: int) -> _Passed:
@@ -453,6 +451,11 @@ def captured(workload: Workload, port: int) -> bool:
     if port in _UNCAPTURED or port in capture.excluded_inbound:
         return False
     return capture.included_inbound is None or port in capture.included_inbound
+
+
+def _placed(address: str) -> str:
+    """Return where an address is; what is only known by a name is on the internet."""
+    return address if _is_address(address) else places.INTERNET
 
 
 def _is_address(text: str) -> bool:

@@ -121,11 +121,12 @@ def _listens_to_networks(ports: Iterable[ServicePort], passthrough: int) -> bool
 
 
 def _balancers(manifest: Manifest, spec: Fields) -> tuple[str, ...]:
-    """Return a load balancer's addresses: those that it has, else the one that is asked for."""
+    """Return a load balancer's addresses, or its name: what it has, else the address that is asked for."""
     if spec.text("type") != "LoadBalancer":
         return ()
     status = (manifest.body.get("status") or {}).get("loadBalancer") or {}
-    found = tuple(str(item["ip"]) for item in _maps(status.get("ingress")) if item.get("ip"))
+    told = (item.get("ip") or item.get("hostname") for item in _maps(status.get("ingress")))
+    found = tuple(str(item) for item in told if item)
     asked = spec.text("loadBalancerIP") or manifest.annotations.get(_BALANCER_ANNOTATION, "")
     return found or ((asked,) if asked else ())
 

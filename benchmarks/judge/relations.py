@@ -13,6 +13,7 @@ from benchmarks.judge.standin import HOSTED, LOT
 from slipway import reachability
 from slipway.lab import instance
 from slipway.manifests.surroundings import Surroundings
+from slipway.reachability import reading
 
 _OF_PODS = frozenset({"NetworkPolicy", "Pod", "EndpointSlice"})  # kinds that are no matter of machines
 _BLOCK = re.compile(r"\d+(?:\.\d+){3}(?:/\d+)?")
@@ -54,10 +55,12 @@ def _world(
     apart: bool = False,
     engine: reachability.Engine | None = None,
     pod_network: str = asking.POD_NETWORK,
+    only_read: bool = False,
 ) -> reachability.World:
     told = standin.stand_in(odd=case.odd, planned=planned, twice=twice, machines=machines, apart=apart)
+    objects = [*json.loads(json.dumps(told)), *case.objects]
     return asking.world(
-        [*json.loads(json.dumps(told)), *case.objects],
+        [item for item in objects if not only_read or reading.is_read(item["apiVersion"], item["kind"])],
         json.loads(json.dumps(case.mesh)),
         engine=engine or reachability.Engine(case.engine),
         pod_network=pod_network,
@@ -97,7 +100,7 @@ def disagreements(
         ]
         planned = _world(case, [item.place for item in (*LOT.pods, *fleet.ODDS)])
         yield from _differing(case, others, planned, asking.together)
-        anywhere = _world(case, [item.place for item in (*LOT.pods, *fleet.ODDS)], pod_network="")
+        anywhere = _world(case, [item.place for item in (*LOT.pods, *fleet.ODDS)], pod_network="", only_read=True)
         yield from _differing(case, others, anywhere, asking.together, open_=_names_blocks(case.objects))
         yield from _differing(case, others, _world(case, [], twice=True), asking.by_second_pods)
     if any(item["kind"] == "NetworkPolicy" for item in case.objects):

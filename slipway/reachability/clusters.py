@@ -356,9 +356,7 @@ def _without_mode(workload: Workload) -> bool:
 def _settings(policy: TrafficPolicy | None, subset: TrafficPolicy | None, port: ServicePort) -> TlsSettings | None:
     """Return the client TLS of a port: settings of a port replace the others, a subset's replace the rule's."""
     found: TlsSettings | None = None
-    for item in (policy, subset):
-        if item is None:
-            continue
+    for item in filter(None, (policy, subset)):
         if item.tls is not None:
             found = item.tls
         if port.number in item.ports:

@@ -227,9 +227,8 @@ class NetworkPolicies:
         for policy in policies:
             if policy.unmodelled:
                 found = self._callers.all.possibly
-            for rule in policy.egress or ():
-                if not port_listed(rule, port, target.ports if target is not None else {}):
-                    continue
+            names = target.ports if target is not None else {}
+            for rule in (item for item in policy.egress or () if port_listed(item, port, names)):
                 named = self._peers.destination(rule, policy.namespace, target, place)
                 if named:
                     return self._callers.all

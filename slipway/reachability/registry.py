@@ -164,20 +164,22 @@ class Registry:
         found: list[Target] = []
         for item in service.endpoints:
             number = _listed_port(service, port, item)
-            if number is None:
-                continue
-            index = self._world.workload_at.get(item.address)
-            written = Target(
-                workload=index,
-                address=item.address,
-                port=number,
-                labels=item.labels,
-                plain=not service.kubernetes and not _has_proxy(item),
-                account=self._account(service, item, index),
-                network=item.network or self._world.network,
-            )
-            found += (self.balanced(written) if index is None else ()) or [written]
+            found += [] if number is None else self._at(service, item, number)
         return tuple(found)
+
+    def _at(self, service: Service, item: Endpoint, number: int) -> list[Target]:
+        """Return what is at the port of a written endpoint."""
+        index = self._world.workload_at.get(item.address)
+        written = Target(
+            workload=index,
+            address=item.address,
+            port=number,
+            labels=item.labels,
+            plain=not service.kubernetes and not _has_proxy(item),
+            account=self._account(service, item, index),
+            network=item.network or self._world.network,
+        )
+        return (self.balanced(written) if index is None else []) or [written]
 
     def _account(self, service: Service, item: Endpoint, index: int | None) -> str:
         """Return the account of a written endpoint: of a slice that of the pod there, else what it says."""
@@ -199,13 +201,11 @@ class Registry:
     def _ports(self) -> dict[int, dict[int, set[Protocol]]]:
         """Protocols by workload and port, of every service that leads there."""
         found: dict[int, dict[int, set[Protocol]]] = {}
-        for service in self._world.services:
-            for port in service.ports:
-                if port.protocol is Protocol.UDP or service.external_name:
-                    continue
-                for target in self.targets(service, port):
-                    if target.workload is not None:
-                        found.setdefault(target.workload, {}).setdefault(target.port, set()).add(port.protocol)
+        ports = ((item, port) for item in self._world.services if not item.external_name for port in item.ports)
+        for service, port in ports:
+            for target in () if port.protocol is Protocol.UDP else self.targets(service, port):
+                if target.workload is not None:
+                    found.setdefault(target.workload, {}).setdefault(target.port, set()).add(port.protocol)
         return found
 
     def port(self, index: int, number: int, sidecar: Sidecar | None) -> Port:

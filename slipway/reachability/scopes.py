@@ -4,6 +4,7 @@ Source: istio 1.29.1 pilot/pkg/model/sidecar.go (selectServices, SelectVirtualSe
 """
 
 import functools
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -91,9 +92,7 @@ class Scope:
     def nameless_ports(self) -> dict[int, list[Service]]:
         """Services without an address by port, unless HTTP is declared: their listeners take any address."""
         found: dict[int, list[Service]] = {}
-        for service in self._visible():
-            if self.world.addressed(service):
-                continue
+        for service in itertools.filterfalse(self.world.addressed, self._visible()):
             for port in service.ports:
                 if port.protocol in {Protocol.TCP, Protocol.TLS, Protocol.UNDECLARED}:
                     found.setdefault(port.number, []).append(service)

@@ -460,19 +460,16 @@ class Sidecars:
         split = self._direct.past_the_proxy(dialled, mask)
         mask &= ~sum(callers for callers, _ in split)
         for (registry_only, ports), callers in self._scopes.rest.items():
-            group = callers & mask
-            if not group:
-                continue
-            by_host = dialled.port in ports
-            if not registry_only:
-                way = Way.HTTP_PROXY if by_host and request.http is not None else Way.TCP_PROXY
-                split += self._direct.send(dialled, request, group, way)
-                continue
-            seen = Seen.BAD_GATEWAY_502 if by_host and request.http is not None else Seen.RESET
-            reason = f"the caller's proxy does not know {dialled.name} port {dialled.port} (REGISTRY_ONLY)"
-            refusal = answer(Outcome.DENIED, Hop.SOURCE_SIDECAR, reason, seen=seen, key=self._scopes.sole)
-            split.append((group, refusal))
+            if group := callers & mask:
+                way = Way.HTTP_PROXY if dialled.port in ports and request.http is not None else Way.TCP_PROXY
+                refused = [(group, self._unregistered(dialled, way))]
+                split += refused if registry_only else self._direct.send(dialled, request, group, way)
         return split
+
+    def _unregistered(self, dialled: Dialled, way: Way) -> Answer:
+        seen = Seen.BAD_GATEWAY_502 if way is Way.HTTP_PROXY else Seen.RESET
+        reason = f"the caller's proxy does not know {dialled.name} port {dialled.port} (REGISTRY_ONLY)"
+        return answer(Outcome.DENIED, Hop.SOURCE_SIDECAR, reason, seen=seen, key=self._scopes.sole)
 
     @functools.cached_property
     def _wildcards(self) -> list[Service]:

@@ -317,7 +317,7 @@ class RouteMatch:
     source_labels: Mapping[str, str] = field(default_factory=dict)
     source_namespace: str = ""
     uri: TextMatch | None = None
-    ignore_uri_case: bool = False
+    ignore_uri_case: bool
     method: TextMatch | None = None
     authority: TextMatch | None = None
     headers: Mapping[str, TextMatch | None] = field(default_factory=dict)
@@ -340,7 +340,7 @@ class Route:
     direct: int | None = None
     rewrite_uri: str = ""
     rewrite_authority: str = ""
-    fault: bool = False
+    fault: bool
     unmodelled: tuple[str, ...] = ()
 
 
@@ -359,7 +359,7 @@ class VirtualService:
     http: tuple[Route, ...]
     tls: tuple[Route, ...]
     tcp: tuple[Route, ...]
-    fatal: bool = False
+    fatal: bool
     unmodelled: tuple[str, ...] = ()
 
 

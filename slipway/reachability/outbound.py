@@ -13,7 +13,7 @@ from slipway.reachability.direct import TO_ITSELF, Direct
 from slipway.reachability.gateways import Gateways
 from slipway.reachability.inbound import Inbound, Way
 from slipway.reachability.objects import Capture, Proxy
-from slipway.reachability.registry import Registry, Target
+from slipway.reachability.registry import Registry
 from slipway.reachability.request import Request
 from slipway.reachability.sidecars import Sidecars
 from slipway.reachability.split import Split, answer, doubted, joined, unknown
@@ -91,18 +91,15 @@ class Outbound:
         """
         if dialled.workload is not None:
             alone = len(self._world.workloads[dialled.workload].addresses) == 1
-            return where(self._callers.at(dialled.workload), alone)
+            return where(self._callers.at(dialled.workload), alone or None)
         if not any(item.headless for item in dialled.services):
             return NOBODY
         behind = self._direct.targets(dialled)
-        found = functools.reduce(operator.or_, (self._callers.at(item.workload) for item in behind), 0)
-        sole = [self._is_one(item) for item in behind] == [True]
-        return where(found, sole or None)
-
-    def _is_one(self, target: Target) -> bool:
-        """Return whether a target is a single pod, which surely listens."""
-        pods = 0 if target.workload is None else len(self._world.workloads[target.workload].addresses)
-        return pods == 1 and not target.unheard
+        workloads = [item.workload for item in behind if item.workload is not None]
+        found = functools.reduce(operator.or_, map(self._callers.at, workloads), 0)
+        pods = sum(len(self._world.workloads[index].addresses) for index in workloads)
+        alone = pods == 1 and len(behind) == 1 and not behind[0].unheard
+        return where(found, alone or None)
 
     def send_each(self, dialled: Dialled, requests: Iterable[Request], mask: int) -> list[Split]:
         """Return what happens to each request; those that nobody on the way tells apart share one walk."""

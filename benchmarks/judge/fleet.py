@@ -175,7 +175,7 @@ ODDS = (
         "choosing",
         annotations={
             f"{_CAPTURE}includeInboundPorts": "8080,9000",
-            f"{_CAPTURE}includeOutboundIPRanges": f"10.62.0.0/16,{ADDRESSES}",
+            f"{_CAPTURE}includeOutboundIPRanges": f"10.62.0.7/16,{ADDRESSES}",
             f"{_CAPTURE}excludeOutboundIPRanges": SPARED_ADDRESSES,
             f"{_CAPTURE}includeOutboundPorts": "8081",
         },

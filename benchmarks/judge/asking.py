@@ -245,6 +245,8 @@ def by_second_pods(
     second = {
         (item.namespace, item.name): name for item in world_.workloads for name in item.names if name.endswith(SECOND)
     }
+    if not second:
+        raise ValueError("no workload has a second pod")
 
     def named(item: Any) -> Any:
         key = (getattr(item, "namespace", ""), getattr(item, "name", ""))

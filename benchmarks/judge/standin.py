@@ -34,8 +34,8 @@ def stand_in(
 
     Those at the places ``planned`` are shown as what they are made of, before anything runs. The lot's own pods are
     shown as one of a Deployment beside it, one of a StatefulSet, one whose address an old kubelet tells, and one
-    beside a pod that has ended; with ``twice`` each as the two of a Deployment, the second one on another node, with
-    ``machines`` as a machine. With ``apart`` what has a node's own network is on a node that no other pod is on.
+    beside a pod that has ended; with ``twice`` each as the two of a Deployment, the second one newer and on another
+    node, with ``machines`` as a machine. With ``apart`` what has a node's own network is on a node of its own.
     """
     known, found = addresses(), list[Object]()
     further = fleet.ODDS if odd else ()
@@ -88,16 +88,15 @@ def _of_a_stateful_set(pod: Object) -> list[Object]:
 def _twice(pod: Object) -> list[Object]:
     name, address = pod["metadata"]["name"], pod["status"]["podIP"]
     second = address.replace(".0.", ".1.")
-    labels = {"pod-template-hash": "7d9f6c5b4"}
     return [
         {
-            **_named(pod, f"{name}-7d9f6c5b4-{end}", labels),
+            **_named(pod, f"{name}-{template}-{end}", {"pod-template-hash": template}),
             "spec": {**pod["spec"], "nodeName": node},
             "status": {"podIP": ip, "podIPs": [{"ip": ip}]},
         }
-        for end, ip, node in (
-            ("a2b4c", address, instance.NODE),
-            (asking.SECOND, second, _ANOTHER_NODE),
+        for template, end, ip, node in (
+            ("7d9f6c5b4", "a2b4c", address, instance.NODE),
+            ("86c4d9b7f", asking.SECOND, second, _ANOTHER_NODE),
         )
     ]
 

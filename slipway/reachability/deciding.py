@@ -10,6 +10,7 @@ from slipway.reachability.objects import Protocol, Proxy, Service
 from slipway.reachability.outbound import Outbound
 from slipway.reachability.questions import Application, External, Host, Outside, Plain, Question, WorkloadAddress
 from slipway.reachability.questions import Workload as Named
+from slipway.reachability.read_kubernetes import ANY_NUMBER
 from slipway.reachability.request import Http, Request
 from slipway.reachability.split import Split, answer, possible, unknown
 from slipway.reachability.world import World, selects
@@ -170,9 +171,11 @@ def _pod_named(world: World, name: str, namespace: str) -> int | None:
     """
     hostname, _, rest = name.partition(".")
     for service in named(world, rest, namespace):
-        index = world.pod_called.get((service.namespace, f"{hostname}.{service.key.name}"))
-        if service.headless and index in world.behind(service):
-            return index
+        numbered = f"{hostname.rpartition('-')[0]}-{ANY_NUMBER}"
+        for called in (hostname, numbered):
+            index = world.pod_called.get((service.namespace, f"{called}.{service.key.name}"))
+            if service.headless and index in world.behind(service):
+                return index
     return None
 
 

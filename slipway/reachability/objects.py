@@ -71,7 +71,7 @@ class Workload:
     where its pods run, none where that is not known of each;
     ``ports`` are named container ports, or for a machine the port map of its entry; ``network`` the one stated for it
     alone; ``machine`` tells WorkloadEntries. ``hostnames`` are names of its pods below those of headless Services, as
-    ``hostname.subdomain``.
+    ``hostname.subdomain``; a star in the place of a number before they run.
     """
 
     key: Key

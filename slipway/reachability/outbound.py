@@ -124,7 +124,7 @@ class Outbound:
 
 
 def _particular(capture: Capture) -> bool:
-    return capture.included_ranges != ("*",) or bool(capture.excluded_ranges or capture.excluded_outbound)
+    return (capture.included_ranges, capture.excluded_ranges, capture.excluded_outbound) != (("*",), (), frozenset())
 
 
 def _captures(capture: Capture, addresses: set[str], port: int) -> bool | None:

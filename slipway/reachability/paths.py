@@ -49,16 +49,13 @@ def _without_dots(path: str) -> str:
     """Resolve ``.`` and ``..`` segments; an empty segment counts as one. Source: RFC 3986, 5.2.4."""
     parts = path.split("/")[1:]
     kept: list[str] = []
-    for index, part in enumerate(parts):
-        last = index == len(parts) - 1
-        if part in {".", ".."}:
-            if part == ".." and kept:
-                kept.pop()
-            if last:
-                kept.append("")
-        else:
+    for part in parts:
+        if part == "..":
+            del kept[-1:]
+        elif part != ".":
             kept.append(part)
-    return "/" + "/".join(kept)
+    folder = [""] if parts[-1:] in (["."], [".."]) else []
+    return "/" + "/".join(kept + folder)
 
 
 def is_template(value: str) -> bool:

@@ -44,7 +44,7 @@ _GATEWAY_PORT = 15443
 _AMBIENT_GATEWAY_PORT = 15008
 # Source: AKS documentation, configure-load-balancer-standard: it replaces `loadBalancerIP`.
 _BALANCER_ANNOTATION = "service.beta.kubernetes.io/azure-load-balancer-ipv4"
-_REPLICAS = 1000  # of a StatefulSet, whose pods are called by their own names
+ANY_NUMBER = "*"  # in the place of a number in the names of a StatefulSet's pods
 _OWN_CONTAINERS = frozenset({"istio-proxy", "istio-init", "istio-validation"})
 
 
@@ -198,17 +198,14 @@ def workload(
 
 
 def _hostnames(manifest: Manifest, pod: Fields) -> frozenset[str]:
-    """Return how a pod, or those of a StatefulSet, are called below the names of headless Services.
+    """Return how a pod is called below the name of a headless Service; those of a StatefulSet have any number.
 
-    Source: Kubernetes 1.34 apps/v1 StatefulSetSpec: serviceName, replicas, ordinals.
+    Source: Kubernetes documentation, concepts/services-networking/dns-pod-service, "Pod's hostname and subdomain
+    fields"; Kubernetes 1.34 apps/v1 StatefulSetSpec.serviceName.
     """
-    hostname, subdomain = pod.text("hostname"), pod.text("subdomain")
-    if manifest.kind != "StatefulSet":
-        return frozenset({f"{hostname}.{subdomain}"} if hostname and subdomain else ())
-    body = manifest.body.get("spec") or {}
-    first, count = int((body.get("ordinals") or {}).get("start", 0)), int(body.get("replicas", 1))
-    names = range(first, first + min(count, _REPLICAS))
-    return frozenset(f"{manifest.name}-{number}.{body.get('serviceName', '')}" for number in names)
+    if manifest.kind == "StatefulSet":
+        return frozenset({f"{manifest.name}-{ANY_NUMBER}.{(manifest.body.get('spec') or {}).get('serviceName')}"})
+    return frozenset({f"{pod.text('hostname')}.{pod.text('subdomain')}"})
 
 
 def _template(manifest: Manifest) -> tuple[Mapping[str, Any], dict[str, str], dict[str, str]]:
@@ -227,10 +224,10 @@ def owner_of(item: Workload) -> str:
     """Return the name of what made a pod, without the parts that differ between replicas."""
     name = item.name
     template = item.labels.get(_REPLICA_SET_HASH, "")
-    if template and f"-{template}-" in name:
+    if template:
         return name.partition(f"-{template}-")[0]
     revision = item.labels.get("controller-revision-hash", "")
-    return name.rpartition("-")[0] if revision and "-" in name else name
+    return (name.rpartition("-")[0] or name) if revision else name
 
 
 def network_policy(manifest: Manifest, key: Key, collector: Collector) -> NetworkPolicy:

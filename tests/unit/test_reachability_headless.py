@@ -16,7 +16,7 @@ PLANNED = {
     "apiVersion": "apps/v1",
     "kind": "StatefulSet",
     "metadata": {"name": "store", "namespace": "back"},
-    "spec": {"serviceName": "store", "replicas": 2, "ordinals": {"start": 3}, "template": TEMPLATE},
+    "spec": {"serviceName": "store", "replicas": 2, "template": TEMPLATE},
 }
 DENIED = istio(
     "AuthorizationPolicy",
@@ -61,8 +61,8 @@ def asked(found, host, *, source=("shop", "good")):
     [
         ((PLANNED,), "store-3.store.back.svc.cluster.local", True),
         ((PLANNED,), "store-4.store.back", True),
-        ((PLANNED,), "store-2.store.back.svc.cluster.local", False),
-        ((PLANNED,), "store-5.store.back.svc.cluster.local", False),
+        ((PLANNED,), "store.store.back.svc.cluster.local", False),
+        ((PLANNED,), "other-0.store.back.svc.cluster.local", False),
         ((PLANNED,), "store-3.callee.back.svc.cluster.local", False),
         ((running(0), running(1)), "store-1.store.back.svc.cluster.local", True),
         ((running(0), running(1)), "store-2.store.back.svc.cluster.local", False),

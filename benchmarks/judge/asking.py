@@ -309,7 +309,7 @@ def _seen(seen: reachability.Seen, measured: Measured) -> bool:
     if seen is reachability.Seen.ANSWER:
         return measured.end == "status" and measured.status in _SUCCESS
     if seen is reachability.Seen.OTHER_STATUS:
-        return measured.end == "status" and measured.status not in _STATUSES.values()
+        return measured.end == "status" and measured.status not in {*_STATUSES.values(), *_SUCCESS}
     ends = {
         reachability.Seen.RESET: "reset",
         reachability.Seen.REFUSED: "refused",

@@ -111,16 +111,15 @@ class Registry:
                 workload=index,
                 address=next(iter(workloads[index].addresses), ""),
                 port=number,
-                labels=workloads[index].labels,
+                labels={},
                 unheard=port is not None and target_port(workloads[index], port) != number,
             )
             for index in named
         ]
         for item in service.endpoints:
             index = self._world.workload_at.get(item.address)
-            labels = {} if index is None else workloads[index].labels
             moved = port is not None and _listed_port(service, port, item) != number
-            found.append(Target(workload=index, address=item.address, port=number, labels=labels, unheard=moved))
+            found.append(Target(workload=index, address=item.address, port=number, labels={}, unheard=moved))
         return tuple(found)
 
     def _is_machine(self, target: Target) -> bool:

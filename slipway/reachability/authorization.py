@@ -132,7 +132,8 @@ class Authorization:
             parts.append((unsure, _verdict(Outcome.UNKNOWN, _first(applied.deny), None, reason)))
             rest &= ~unsure
         for found_mask, verdict in allowed:
-            parts += [(found_mask & rest, verdict)] if found_mask & rest else []
+            if own := found_mask & rest:
+                parts.append((own, verdict))
             rest &= ~found_mask
         if rest:
             reason = "an ALLOW rule depends on what the objects do not say"

@@ -15,7 +15,7 @@ from slipway.reachability.concerned import Concerned, names_above
 from slipway.reachability.dialled import Dialled
 from slipway.reachability.direct import Direct
 from slipway.reachability.inbound import UNREAD, Inbound, Way, closed
-from slipway.reachability.objects import Protocol, RouteDestination, Service, ServicePort, VirtualService
+from slipway.reachability.objects import Protocol, Route, RouteDestination, Service, ServicePort, VirtualService
 from slipway.reachability.questions import Application
 from slipway.reachability.read_routes import MESH
 from slipway.reachability.request import Http, Request
@@ -351,22 +351,11 @@ class Sidecars:
         found = [(item, item.tls if tls else item.tcp) for item in scope.connecting(service.hostname)]
         routes = [route for _, own in found for route in own]
         number, callers = dialled.port, self._callers
-        parts: list[tuple[int, Split]] = []
-        left = mask
-        for item, own in found:
-            if item.unmodelled:
-                parts.append((mask, [(mask, _unread(item))]))
-                left = 0
-                continue
-            chosen = connection_routes(
-                own, request, port=number, gateways=_SIDECARS, callers=callers, mask=mask, beside=routes
-            )
-            split, rest = self._taken_routes(
-                chosen, item, scope, dialled=dialled, request=request, mask=mask, way=Way.TCP_PROXY
-            )
-            parts.append((mask & ~rest, split))
-            left &= rest
+        parts = [
+            self._led_on(scope, item, own, dialled, request=request, mask=mask, beside=routes) for item, own in found
+        ]
         split = whichever(parts)
+        left = mask & ~functools.reduce(operator.or_, (taken for taken, _ in parts), 0)
         if tls and left:
             # Source: istio 1.29.1 pilot/pkg/networking/core/tls.go, buildSidecarOutboundTLSFilterChainOpts.
             lost = written(routes, number, gateways=_SIDECARS, callers=callers, mask=left, http=False)
@@ -377,6 +366,34 @@ class Sidecars:
                 scope, service, number, dialled, subset="", request=request, way=Way.TCP_PROXY, mask=left
             )
         return split
+
+    def _led_on(
+        self,
+        scope: Scope,
+        item: VirtualService,
+        routes: tuple[Route, ...],
+        dialled: Dialled,
+        *,
+        request: Request,
+        mask: int,
+        beside: list[Route],
+    ) -> tuple[int, Split]:
+        """Return the callers whose connections the routes of a VirtualService take, and what comes of them."""
+        if item.unmodelled:
+            return mask, [(mask, _unread(item))]
+        chosen = connection_routes(
+            routes,
+            request,
+            port=dialled.port,
+            gateways=_SIDECARS,
+            callers=self._callers,
+            mask=mask,
+            beside=beside,
+        )
+        split, rest = self._taken_routes(
+            chosen, item, scope, dialled=dialled, request=request, mask=mask, way=Way.TCP_PROXY
+        )
+        return mask & ~rest, split
 
     def _nameless(self, scope: Scope, dialled: Dialled, request: Request, mask: int) -> Split | None:
         """Return what listeners do that take every address on their port; TLS goes by server name."""

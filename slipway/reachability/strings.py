@@ -6,16 +6,17 @@ from dataclasses import dataclass
 
 from slipway.reachability.choices import Choice
 
+_PORT = re.compile(r":[0-9]+\Z")
+
 
 class Shape(Choice):
-    """How a text is compared; ``PRESENT`` takes any value, ``NEVER`` none."""
+    """How a text is compared; ``PRESENT`` takes any value."""
 
     EXACT = "exact"
     PREFIX = "prefix"
     SUFFIX = "suffix"
     REGEX = "regex"
     PRESENT = "present"
-    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +44,6 @@ class Match:
                 return compiled is not None and compiled.fullmatch(value) is not None
             case Shape.PRESENT:
                 return True
-            case Shape.NEVER:
-                return False
 
 
 @functools.lru_cache(maxsize=100_000)
@@ -100,12 +99,7 @@ def host_covers(host: str, name: str) -> bool:
 
     Source: istio 1.29.1 pkg/config/host/name.go, Name.SubsetOf.
     """
-    if not host.startswith("*"):
-        return host == name
-    tail = host[1:]
-    if name.startswith("*"):
-        return len(name) >= len(host) and name[1:].endswith(tail)
-    return name.endswith(tail)
+    return name.endswith(host[1:]) if host.startswith("*") else host == name
 
 
 def hosts_meet(first: str, second: str) -> bool:
@@ -118,5 +112,4 @@ def hosts_meet(first: str, second: str) -> bool:
 
 def without_port(host: str) -> str:
     """Return a Host header without its port."""
-    name, colon, port = host.rpartition(":")
-    return name if colon and port.isdigit() else host
+    return _PORT.sub("", host)

@@ -38,7 +38,7 @@ _NO_LABELS: Mapping[str, str] = {}
 class Client:
     """The proxy that opens the connection: its namespace, labels, network, and the hop that it is.
 
-    ``dialled`` is where the connection goes that it took from an application; None for one that took it off.
+    ``dialled`` is where an application's connection goes that it took; None for a gateway, which opens its own.
     """
 
     namespace: str

@@ -9,7 +9,7 @@ from slipway.reachability.world import World, selects
 _BY_WORKLOAD = ("authorization_policies", "peer_authentications", "request_authentications")
 _EVERYWHERE = (
     *("mesh", "namespaces", "workloads", "services", "sidecars", "destination_rules", "virtual_services"),
-    *("gateways", "network_policies", "opaque", "nsg", "engine", "pod_network", "virtual_network"),
+    *("gateways", "gateways_scoped", "network_policies", "opaque", "nsg", "engine", "pod_network", "virtual_network"),
 )
 
 

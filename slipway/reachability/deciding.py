@@ -13,7 +13,7 @@ from slipway.reachability.questions import Workload as Named
 from slipway.reachability.read_kubernetes import ANY_NUMBER
 from slipway.reachability.request import Http, Request
 from slipway.reachability.split import Split, answer, possible, unknown
-from slipway.reachability.world import World, selects
+from slipway.reachability.world import World
 
 _HTTP_PORT, _HTTPS_PORT = 80, 443
 _CLUSTER = ".cluster.local"
@@ -46,9 +46,7 @@ def each(world: World, source: Named | Plain | Outside, questions: Iterable[Ques
 def unmodelled(world: World) -> Answer | None:
     """Return the answer to every question where the mesh as a whole is not modelled, None where it is."""
     for item in world.gateways:
-        if item.fatal and any(
-            found.proxy is Proxy.GATEWAY and selects(item.selector, found.labels) for found in world.workloads
-        ):
+        if item.fatal and any(found.proxy is Proxy.GATEWAY and world.opens(item, found) for found in world.workloads):
             reason = f"{item.key}: istiod 1.29.1 ends at once, at every start, of the host {item.fatal} after */*"
             return unknown(Hop.INGRESS_GATEWAY, reason, key=item.key)
     for item in world.virtual_services:

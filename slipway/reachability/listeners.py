@@ -90,7 +90,7 @@ def listener(world: World, workload: Workload, port: int) -> Listener:
 def _of(world: World, workload: Workload, port: int) -> Iterable[Opened]:
     led = _led(world, workload)
     for gateway in world.gateways:
-        if selects(gateway.selector, workload.labels):
+        if world.opens(gateway, workload):
             for server in gateway.servers:
                 if port in led.get(server.port, {server.port}):
                     yield Opened(gateway=gateway, server=server, hosts=tuple(_hosts(gateway, server)))

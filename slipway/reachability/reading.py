@@ -86,6 +86,7 @@ def read(
         destination_rules=tuple(reader.found["DestinationRule"]),
         virtual_services=tuple(reader.found["VirtualService"]),
         gateways=tuple(reader.found["Gateway"]),
+        gateways_scoped=reader.gateways_scoped,
         network_policies=tuple(reader.found["NetworkPolicy"]),
         opaque=tuple(reader.found["opaque"]),
         nsg=nsg or {},
@@ -123,6 +124,7 @@ class _Reader:
         self.templates: list[Workload] = []
         self.slices: dict[tuple[str, str], list[Endpoint]] = {}
         self.namespaces: dict[str, dict[str, str]] = {}
+        self.gateways_scoped = False
         self._origins = origins
         self._keys: set[tuple[str, str, str, str]] = set()
 
@@ -172,6 +174,7 @@ class _Reader:
             case kind if kind in _TYPED:
                 self.found[kind].append(_TYPED[kind](item, key, collector))
             case _:
+                self.gateways_scoped |= read_kubernetes.scopes_gateways(item)
                 found = read_kubernetes.workload(item, key, collector, namespaces=self.namespaces)
                 if found is not None:
                     (self.found["workloads"] if item.kind == "Pod" else self.templates).append(found)

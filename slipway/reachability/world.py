@@ -56,7 +56,8 @@ class World:
     ``namespaces`` are labels by name; ``nsg`` security group rules by the name of a machine.
     ``pod_network`` is the CIDR block of pods whose own addresses are not known, ``virtual_network`` the blocks that
     security groups take for their own network; both empty when not known. ``pods_seen_as`` is the block from which
-    machines see pods that they have no way to, empty where they have one or that is not known. Without slots, because
+    machines see pods that they have no way to, empty where they have one or that is not known. ``gateways_scoped``
+    tells that Gateways select pods of their own namespace only. Without slots, because
     the indices are kept beside the fields.
     """
 
@@ -71,6 +72,7 @@ class World:
     destination_rules: tuple[DestinationRule, ...] = ()
     virtual_services: tuple[VirtualService, ...] = ()
     gateways: tuple[Gateway, ...] = ()
+    gateways_scoped: bool = False
     network_policies: tuple[NetworkPolicy, ...] = ()
     opaque: tuple[Opaque, ...] = ()
     nsg: Mapping[str, tuple[NsgRule, ...]] = field(default_factory=dict)
@@ -212,6 +214,11 @@ class World:
     def opaque_in(self) -> dict[str, list[Opaque]]:
         """Objects that are not modelled by namespace."""
         return _grouped((item.namespace, item) for item in self.opaque)
+
+    def opens(self, gateway: Gateway, workload: Workload) -> bool:
+        """Return whether a Gateway selects a workload."""
+        own = gateway.namespace == workload.namespace or not self.gateways_scoped
+        return own and selects(gateway.selector, workload.labels)
 
     def identity(self, item: Workload) -> str:
         """Return the SPIFFE URI in a workload's certificate."""

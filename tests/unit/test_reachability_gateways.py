@@ -204,3 +204,18 @@ def test_nothing_is_known_of_a_mesh_whose_istiod_does_not_survive_a_gateway(host
         found = reachability.decide(asking.world([*standin.stand_in(), *objects], cases.MESH), question)
         assert (found.outcome is reachability.Outcome.UNKNOWN) == ends
         assert not ends or "Gateway judge-0-a/wide: istiod 1.29.1 ends at once" in found.reasons[0]
+
+
+def test_an_istiod_may_scope_gateways_to_their_own_namespace():
+    variable = {"name": "PILOT_SCOPE_GATEWAY_TO_NAMESPACE", "value": "true"}
+    istiod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "istiod-1", "namespace": "istio-system", "labels": {"app": "istiod"}},
+        "spec": {"containers": [{"name": "discovery", "env": [variable]}]},
+        "status": {"podIP": "10.61.0.240"},
+    }
+    elsewhere = gateway("some", server(80, "HTTP", "*"), namespace="judge-0-b")
+    assert listening(18080, elsewhere).opened
+    assert not listening(18080, elsewhere, istiod).opened
+    assert listening(18080, gateway("some", server(80, "HTTP", "*")), istiod).opened

@@ -74,8 +74,8 @@ def disagreements(
 
     What clients outside send to a gateway is asked as they mean it, too: a name, by way of the gateway. Where no
     object names an address, the answers have to be the same before anything runs. Where it is not known what enforces
-    NetworkPolicy, they may be unknown besides. ``world`` is that of the case when
-    it was read before; ``ways`` name functions of :mod:`asking`.
+    NetworkPolicy, they may be unknown besides. ``world`` is that of the case when it was read before; ``ways`` name
+    functions of :mod:`asking`.
     """
     world = world_of(case) if world is None else world
     for way in ways:
@@ -98,16 +98,17 @@ def disagreements(
             for item in case.requests
             if not item[0].address and not _calls_itself(item[0], own) and item[0].source not in HOSTED
         ]
-        planned = _world(case, [item.place for item in (*LOT.pods, *fleet.ODDS)])
+        everybody = [item.place for item in (*LOT.pods, *fleet.ODDS)]
+        planned = _world(case, everybody)
         yield from _differing(case, others, planned, asking.together)
-        anywhere = _world(case, [item.place for item in (*LOT.pods, *fleet.ODDS)], pod_network="", only_read=True)
+        anywhere = _world(case, everybody, pod_network="", only_read=True)
         yield from _differing(case, others, anywhere, asking.together, open_=_names_blocks(case.objects))
         yield from _differing(case, others, _world(case, [], twice=True), asking.by_second_pods)
     if any(item["kind"] == "NetworkPolicy" for item in case.objects):
         unstated = _world(case, _planned(case), engine=reachability.Engine.UNKNOWN)
         yield from _differing(case, case.requests, unstated, asking.together, open_=True)
         yield from _enforced_by_nobody(case)
-        yield from _enforced_by_somebody(case)
+        yield from _enforced_by_somebody(case, unstated)
         yield from _from_another_node(case)
     if not any(map(_of_pods, case.objects)):
         rows = [item for item in case.requests if _for_machines(item[0])]
@@ -169,18 +170,17 @@ def _enforced_by_nobody(case: Case) -> Iterator[str]:
             yield f"{request}: {answer} where nothing enforces NetworkPolicies, {expected} without any"
 
 
-def _enforced_by_somebody(case: Case) -> Iterator[str]:
+def _enforced_by_somebody(case: Case, unstated: reachability.World) -> Iterator[str]:
     """Return the requests of which it is known what comes of them while engines differ, or not although they agree.
 
     How an engine that nobody knows takes exceptions of blocks may be a third way.
     """
     questions = [asking.question(request) for request, _ in case.requests]
     third = any("except" in json.dumps(item) for item in case.objects if item["kind"] == "NetworkPolicy")
-    router, cilium, unstated = (
-        [item.outcome for item in asking.together(_world(case, _planned(case), engine=engine), questions)]
-        for engine in (reachability.Engine.KUBE_ROUTER, reachability.Engine.CILIUM, reachability.Engine.UNKNOWN)
-    )
-    for (request, _), first, second, found in zip(case.requests, router, cilium, unstated, strict=True):
+    stated = (reachability.Engine.KUBE_ROUTER, reachability.Engine.CILIUM)
+    worlds = [*(_world(case, _planned(case), engine=engine) for engine in stated), unstated]
+    outcomes = ([item.outcome for item in asking.together(world, questions)] for world in worlds)
+    for (request, _), first, second, found in zip(case.requests, *outcomes, strict=True):
         expected = {first if first is second else reachability.Outcome.UNKNOWN}
         if found not in (expected | {reachability.Outcome.UNKNOWN} if third else expected):
             yield f"{request}: {found}, while kube-router makes it {first} and Cilium {second}"

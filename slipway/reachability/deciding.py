@@ -129,17 +129,16 @@ def dial(world: World, question: Question, *, namespace: str) -> Dialled:
     match question.destination:
         case WorkloadAddress(namespace=place, name=name):
             index = caller_index(world, place, name)
-            address = next(iter(world.workloads[index].addresses), "")
+            address = world.workloads[index].address
             return _dialled_at(world, index, address, question.port, name=address or name)
         case External(address=address):
             return _dialled_at(world, world.workload_at.get(address), address, question.port, name=address)
         case Host(name=name):
             services = named(world, name, namespace)
             if not services and (index := _pod_named(world, name, namespace)) is not None:
-                address = next(iter(world.workloads[index].addresses), "")
-                return _dialled_at(world, index, address, question.port, name=name)
+                return _dialled_at(world, index, world.workloads[index].address, question.port, name=name)
             inside = name.endswith((_CLUSTER, ".svc")) or "." not in name
-            resolves = any(map(world.has_address, services)) if services else not inside
+            resolves = world.resolves(services) if services else not inside
             return Dialled(name=name, port=question.port, services=services, resolves=resolves)
 
 

@@ -22,8 +22,6 @@ TO_ITSELF = answer(
     seen=Seen.ANSWER,
     transport=Transport.PLAINTEXT,
 )
-
-
 _NOWHERE = Target(workload=None, address="", port=0, labels={})
 
 
@@ -47,6 +45,8 @@ class Direct:
 
         Of machines: pods meet their proxies, and nodes lead nobody to machines.
         """
+        if not mask & self._callers.machines:
+            return []
         first, *others = self.targets(dialled) or [_NOWHERE]
         own = 0 if others else self._callers.at(first.workload) & self._callers.machines & mask
         ways: list[Split] = [[(own, TO_ITSELF)]] + ([[(own, unheard(first, Way.DIRECT))]] if first.unheard else [])
@@ -65,8 +65,8 @@ class Direct:
         """Return where packets go that are sent to what was dialled: one of these places."""
         if dialled.workload is not None:
             workload = self._world.workloads[dialled.workload]
-            address = next(iter(workload.addresses), "")
-            return [Target(workload=dialled.workload, address=address, port=dialled.port, labels=workload.labels)]
+            place, port = workload.address, dialled.port
+            return [Target(workload=dialled.workload, address=place, port=port, labels=workload.labels)]
         kubernetes = [item for item in dialled.services if item.kubernetes and not item.external_name]
         if kubernetes:
             return self._behind(kubernetes[0], dialled.port)

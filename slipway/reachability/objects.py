@@ -90,6 +90,11 @@ class Workload:
     network: str = ""
     capture: Capture = field(default_factory=Capture)
 
+    @property
+    def address(self) -> str:
+        """The first of its addresses, empty when none is known."""
+        return next(iter(self.addresses), "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePort:

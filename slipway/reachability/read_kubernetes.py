@@ -199,16 +199,15 @@ def workload(
 
 
 def _hostnames(manifest: Manifest, pod: Fields) -> frozenset[str]:
-    """Return how a pod is called below the name of a headless Service, ``.`` where it is not called at all.
-
-    Those of a StatefulSet have any number.
+    """Return how a pod is called below the name of a headless Service; those of a StatefulSet have any number.
 
     Source: Kubernetes documentation, concepts/services-networking/dns-pod-service, "Pod's hostname and subdomain
     fields"; Kubernetes 1.34 apps/v1 StatefulSetSpec.serviceName.
     """
     if manifest.kind == "StatefulSet":
         return frozenset({f"{manifest.name}-{ANY_NUMBER}.{(manifest.body.get('spec') or {}).get('serviceName')}"})
-    return frozenset({f"{pod.text('hostname')}.{pod.text('subdomain')}"})
+    hostname = pod.text("hostname")
+    return frozenset({f"{hostname}.{pod.text('subdomain')}"} if hostname else ())
 
 
 def scopes_gateways(manifest: Manifest) -> bool:

@@ -109,7 +109,7 @@ class Registry:
         found = [
             Target(
                 workload=index,
-                address=next(iter(workloads[index].addresses), ""),
+                address=workloads[index].address,
                 port=number,
                 labels={},
                 unheard=port is not None and target_port(workloads[index], port) != number,
@@ -150,7 +150,7 @@ class Registry:
                 found.append(
                     Target(
                         workload=index,
-                        address=next(iter(workload.addresses), ""),
+                        address=workload.address,
                         port=number,
                         labels=workload.labels,
                         account=self._world.identity(workload),

@@ -177,8 +177,7 @@ def computed(
         meshed = any(item.workload is not None for item in outbound.registry.targets(service, port))
         mask = present | stranger if meshed else present
         services = tuple(world.services_by_host[key.host])
-        resolves = any(map(world.has_address, services))
-        dialled = Dialled(name=key.host, port=key.port, services=services, resolves=resolves)
+        dialled = Dialled(name=key.host, port=key.port, services=services, resolves=world.resolves(services))
         if port.protocol in {Protocol.HTTP, Protocol.UNDECLARED}:
             kinds = classes.kinds(compared.get(key, classes.NONE))
             labels, requests = [kind.label for kind in kinds], [_http(kind, key) for kind in kinds]

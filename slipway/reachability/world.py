@@ -3,7 +3,7 @@
 import enum
 import functools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -57,8 +57,8 @@ class World:
     ``pod_network`` is the CIDR block of pods whose own addresses are not known, ``virtual_network`` the blocks that
     security groups take for their own network; both empty when not known. ``pods_seen_as`` is the block from which
     machines see pods that they have no way to, empty where they have one or that is not known. ``gateways_scoped``
-    tells that Gateways select pods of their own namespace only. Without slots, because
-    the indices are kept beside the fields.
+    tells that Gateways select pods of their own namespace only. Without slots, because the indices are kept beside
+    the fields.
     """
 
     mesh: MeshConfig = field(default_factory=MeshConfig)
@@ -155,10 +155,14 @@ class World:
         """Positions of workloads by namespace and by their pods' ``hostname.subdomain``."""
         return {(item.namespace, name): index for index, item in enumerate(self.workloads) for name in item.hostnames}
 
-    def has_address(self, service: Service) -> bool:
-        """Return whether DNS has an address for a service's name: for a headless one those of its pods."""
-        pods = (index for index in self.behind(service) if not self.workloads[index].machine)
-        return not service.headless or bool(service.endpoints) or any(True for _ in pods)
+    def resolves(self, services: Collection[Service]) -> bool:
+        """Return whether DNS has an address for the name of some services: for a headless one those of its pods."""
+        return any(
+            not item.headless
+            or item.endpoints
+            or not all(self.workloads[index].machine for index in self.behind(item))
+            for item in services
+        )
 
     @functools.cached_property
     def balanced_at(self) -> dict[str, Service]:

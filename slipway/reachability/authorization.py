@@ -13,6 +13,7 @@ from slipway.reachability.answers import Key, Outcome
 from slipway.reachability.callers import NOBODY, Callers, Some
 from slipway.reachability.conditions import Arrival
 from slipway.reachability.objects import AuthorizationPolicy, RequestAuthentication, Workload
+from slipway.reachability.request import Http
 from slipway.reachability.split import OPEN
 from slipway.reachability.world import World
 
@@ -100,13 +101,12 @@ class Authorization:
         """Return what the filters make of a request, whoever calls; None for one that Envoy refuses."""
         if arrival is None or arrival.http is None:
             return None
-        headers = sorted(arrival.http.headers.items())
         rules = [
             conditions.made_of(rule, arrival, self._callers)
             for group in (applied.custom, applied.deny, applied.allow)
             for _, _, rule in group
         ]
-        return headers, _token(applied.tokens, arrival), rules
+        return arrival.http.headers, _token(applied.tokens, arrival), rules
 
     def decide(self, applied: Applied, arrival: Arrival, mask: int) -> list[tuple[int, Verdict]]:
         """Return what the filters decide for the callers of ``mask``: every one of them in exactly one part."""
@@ -188,14 +188,13 @@ def _noted(refused: int, doubtful: Some) -> list[tuple[int, str]]:
 def _token(tokens: tuple[RequestAuthentication, ...], arrival: Arrival) -> bool:
     """Return whether the request carries what a RequestAuthentication takes for a token."""
     http = arrival.http
-    if http is None:
-        return False
+    return http is not None and any(_carried(item, http) for item in tokens)
+
+
+def _carried(item: RequestAuthentication, http: Http) -> bool:
     query = http.path.partition("?")[2]
     names = {part.partition("=")[0] for part in query.split("&")} if query else set[str]()
-    return any(
-        any(header in http.headers for header in item.headers) or any(name in names for name in item.parameters)
-        for item in tokens
-    )
+    return any(header in http.headers for header in item.headers) or any(name in names for name in item.parameters)
 
 
 def _in_order(

@@ -1,7 +1,5 @@
 """A connection that no proxy of the caller changes: its caller has none, or it passes what it does not know."""
 
-import dataclasses
-
 from slipway.reachability.answers import Hop, Outcome, Seen, Transport
 from slipway.reachability.callers import Callers
 from slipway.reachability.dialled import Dialled
@@ -86,8 +84,7 @@ class Direct:
         if service.headless:
             return list(self._registry.named(service, number))
         port = service.port(number)
-        led = self._registry.led_to(service, port) if port is not None else ()
-        return [dataclasses.replace(item, led=True) for item in led]
+        return [] if port is None else list(self._registry.led_to(service, port))
 
     def _led(self, dialled: Dialled, request: Request, mask: int, way: Way) -> Split:
         wire = Wire.TLS if request.application is Application.TLS else Wire.PLAINTEXT

@@ -61,7 +61,7 @@ def unreadable(request: Request) -> Seen:
 
 def unreachable(way: Way, direct: Seen) -> Seen:
     """Return what a client sees when there is no connection: ``direct`` when nothing stands between."""
-    return {Way.DIRECT: direct, Way.TCP_PROXY: Seen.RESET, Way.HTTP_PROXY: Seen.UNAVAILABLE_503}[way]
+    return direct if way is Way.DIRECT else closed(way)
 
 
 def unheard(target: Target, way: Way) -> Answer:
@@ -296,8 +296,9 @@ class Inbound:
         found = [(part, told(verdict, hop, wire, way, http)) for part, verdict in parts]
         if http is None:
             return found
-        self.walk.note(_pathless, _pathless, http)
-        if not _pathless(http):
+        pathless = _pathless(http)
+        self.walk.note(_pathless, _pathless, pathless)
+        if not pathless:
             return found
         reason = "no route of the workload's proxy takes a path without a slash"
         lost = answer(Outcome.DENIED, hop, reason, seen=Seen.NOT_FOUND_404)
@@ -322,6 +323,9 @@ class Inbound:
             applied = decider.applied(workload, tcp=tcp)
             self._applied[workload.key, tcp] = applied
 
+        addresses = workload.addresses or tuple(filter(None, [self._world.block_of(workload)]))
+        sni = request.outer_sni if wire is not Wire.PLAINTEXT else ""
+
         def arrived(sent: Http | None) -> Arrival | None:
             path = paths.normalized(sent.path, self._world.mesh.normalization) if sent is not None else ""
             if path is None:
@@ -331,15 +335,16 @@ class Inbound:
                 authenticated=authenticated,
                 http=sent,
                 path=path,
-                sni=request.outer_sni if wire is not Wire.PLAINTEXT else "",
-                addresses=workload.addresses or tuple(filter(None, [self._world.block_of(workload)])),
+                sni=sni,
+                addresses=addresses,
                 client_unknown=bool(request.forwarded),
             )
 
         arrival = arrived(http)
         if http is not None:
             place = (workload.key, port, wire)
-            self.walk.note(place, lambda sent: decider.made_of(applied, arrived(sent)), http)
+            made = decider.made_of(applied, arrival)
+            self.walk.note(place, lambda sent: decider.made_of(applied, arrived(sent)), made)
         if arrival is None:
             verdict = Verdict(outcome=Outcome.DENIED, object=None, rule=None, reason=UNREAD, unread=True)
             return [(mask, verdict)]

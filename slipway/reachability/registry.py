@@ -92,7 +92,7 @@ class Registry:
         found = self._led_to.get(key)
         if found is None:
             pods = (item for item in self._selected(service, port) if not self._is_machine(item))
-            found = (*pods, *self._written(service, port))
+            found = tuple(dataclasses.replace(item, led=True) for item in (*pods, *self._written(service, port)))
             self._led_to[key] = found
         return found
 

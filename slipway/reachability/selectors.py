@@ -25,16 +25,19 @@ class Selectors(Generic[_T]):
     """Objects by namespace and one of the labels that they ask for; they keep their order."""
 
     def __init__(self, items: Iterable[_T]) -> None:
-        self._found: dict[tuple[str, tuple[str, str] | None], list[tuple[int, _T]]] = {}
+        self._found: dict[str, dict[tuple[str, str] | None, list[tuple[int, _T]]]] = {}
         for position, item in enumerate(items):
             label = min(item.selector.items(), default=None)
-            self._found.setdefault((item.namespace, label), []).append((position, item))
+            self._found.setdefault(item.namespace, {}).setdefault(label, []).append((position, item))
 
     def of(self, namespace: str, labels: Mapping[str, str]) -> list[_T]:
         """Return the objects of a namespace whose selectors ``labels`` fulfil, in their order."""
-        found = list(self._found.get((namespace, None), ()))
+        here = self._found.get(namespace)
+        if here is None:
+            return []
+        found = list(here.get(None, ()))
         for label in labels.items():
-            found += [pair for pair in self._found.get((namespace, label), ()) if selects(pair[1].selector, labels)]
+            found += [pair for pair in here.get(label, ()) if selects(pair[1].selector, labels)]
         found.sort(key=_position)
         return [item for _, item in found]
 

@@ -17,10 +17,9 @@ class Walk:
         self._made: dict[object, tuple[Callable[[Http], object], object]] = {}
         self._alone = False
 
-    def note(self, place: object, read: Callable[[Http], object], http: Http) -> None:
-        """Write down what ``read`` makes of the request at a place."""
-        if place not in self._made:
-            self._made[place] = (read, read(http))
+    def note(self, place: object, read: Callable[[Http], object], made: object) -> None:
+        """Write down what ``read`` made of the request at a place."""
+        self._made.setdefault(place, (read, made))
 
     def keep_alone(self) -> None:
         """State that something looked into the request in a way that is not written down."""

@@ -11,8 +11,7 @@ _ENVIRONMENT = {
     "ISTIO_MULTIROOT_MESH": "true",
     # Machines are declared: a stolen identity must not bring itself in as an endpoint at another address.
     "PILOT_ENABLE_WORKLOAD_ENTRY_AUTOREGISTRATION": "false",
-    # A Gateway selects pods of its own namespace only.
-    "PILOT_SCOPE_GATEWAY_TO_NAMESPACE": "true",
+    bundle.GATEWAYS_SCOPED: "true",
 }
 
 # Source: istio/istio 1.29.1 pilot/pkg/features/telemetry.go and pilot.go: filters that only Istio's own build of

@@ -37,6 +37,7 @@ def emit_surroundings(mesh: model.Mesh, bundle: bundles.Bundle) -> Surroundings:
         ),
         pods_seen_as=network.nodes if network.overlay else "",
         network_policies=_ENFORCED_BY.get(mesh.platform, ""),
+        gateways_scoped=bundle.control_plane.environment.get(bundles.GATEWAYS_SCOPED) == "true",
     )
 
 

@@ -19,6 +19,7 @@ class Surroundings:
     ``owners`` who answers for a host that is called. ``pod_network`` and ``virtual_network`` are CIDR blocks, and
     ``pods_seen_as`` the one from which machines see pods, where they have no way to pods' own addresses; empty else.
     ``network_policies`` says what enforces NetworkPolicy, ``kube-router`` or ``cilium``; empty when not known.
+    ``gateways_scoped`` tells that istiod has Gateways select pods of their own namespace only.
     """
 
     manifests: tuple[Manifest, ...] = ()
@@ -29,6 +30,7 @@ class Surroundings:
     virtual_network: tuple[str, ...] = ()
     pods_seen_as: str = ""
     network_policies: str = ""
+    gateways_scoped: bool = False
 
     def to_json(self) -> str:
         """Return everything as one line of JSON; the same values give the same text."""
@@ -41,6 +43,7 @@ class Surroundings:
             "virtualNetwork": list(self.virtual_network),
             **({"podsSeenAs": self.pods_seen_as} if self.pods_seen_as else {}),
             **({"networkPolicies": self.network_policies} if self.network_policies else {}),
+            **({"gatewaysScoped": True} if self.gateways_scoped else {}),
         }
         return json.dumps(known, sort_keys=True, separators=(",", ":"))
 
@@ -59,4 +62,5 @@ class Surroundings:
             virtual_network=tuple(known["virtualNetwork"]),
             pods_seen_as=known.get("podsSeenAs", ""),
             network_policies=known.get("networkPolicies", ""),
+            gateways_scoped=known.get("gatewaysScoped", False),
         )

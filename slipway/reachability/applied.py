@@ -26,5 +26,6 @@ def read_applied(objects: Iterable[Manifest], surroundings: Surroundings) -> Wor
         pod_network=surroundings.pod_network,
         virtual_network=surroundings.virtual_network,
         pods_seen_as=surroundings.pods_seen_as,
+        gateways_scoped=surroundings.gateways_scoped,
         engine=Engine(surroundings.network_policies or Engine.UNKNOWN.value),
     )

@@ -26,7 +26,7 @@ from slipway.reachability.objects import (
 from slipway.reachability.questions import Application
 from slipway.reachability.registry import Door, Registry, Target
 from slipway.reachability.request import Request
-from slipway.reachability.split import Split, answer, joined, possible, unknown, with_reason
+from slipway.reachability.split import Split, answer, possible, unknown, with_reason
 from slipway.reachability.visibility import exported, most_specific
 from slipway.reachability.world import World, selects
 
@@ -205,7 +205,7 @@ class Clusters:
         if not splits:
             reason = f"the endpoints of {service.hostname} are on another network, and none takes mutual TLS"
             splits.append([(mask, answer(Outcome.DENIED, client.hop, reason, seen=closed(way), key=service.key))])
-        return joined(possible(splits))
+        return possible(splits)
 
     def _misnamed(self, service: Service, target: Target, settings: TlsSettings | None) -> str:
         """Return why a client does not take the certificate of an endpoint's proxy, empty when it does.

@@ -7,6 +7,7 @@ error: it removes a whole ALLOW rule, and from a DENY rule just the value, so th
 import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from slipway.reachability import paths, places, strings, trust
 from slipway.reachability.callers import NOBODY, Callers, Some
@@ -18,8 +19,7 @@ from slipway.reachability.strings import Match
 _PORTS = 65535
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A request at a proxy's filters.
 
     ``port`` is the destination's own; ``authenticated`` whether callers showed a certificate; ``http`` None on a TCP

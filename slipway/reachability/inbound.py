@@ -167,7 +167,7 @@ class Inbound:
             there = self.at_workload(
                 target.workload, target.port, wire, way=way, request=request, mask=entered.through
             )
-        return joined(left.after(entered.after(there)))
+        return left.after(entered.after(there))
 
     def listens(self, target: Target, wire: Wire, request: Request) -> bool:
         """Return whether the gateway that an endpoint is takes such a connection."""

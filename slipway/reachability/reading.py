@@ -59,12 +59,14 @@ def read(
     pod_network: str = "",
     virtual_network: tuple[str, ...] = (),
     pods_seen_as: str = "",
+    gateways_scoped: bool = False,
 ) -> World:
     """Return the world of these objects, in any order.
 
     ``mesh_config`` is istiod's; ``nsg`` are the rules at machines, by the machine's name; ``origins`` says where an
-    object (by :attr:`Manifest.key`) was read, as ``file:line``; the rest as for :class:`World`. Kinds that change
-    nothing about who reaches whom are passed over. Raises DiagnosticsError: MESH0501 for a field of a wrong type,
+    object (by :attr:`Manifest.key`) was read, as ``file:line``; the rest as for :class:`World`, where
+    ``gateways_scoped`` also holds once an istiod's pod says so itself. Kinds that change nothing about who reaches
+    whom are passed over. Raises DiagnosticsError: MESH0501 for a field of a wrong type,
     MESH0502 for a version that no cluster takes, MESH0503 for an object that is there twice.
     """
     reader = _Reader(origins or {})
@@ -86,7 +88,7 @@ def read(
         destination_rules=tuple(reader.found["DestinationRule"]),
         virtual_services=tuple(reader.found["VirtualService"]),
         gateways=tuple(reader.found["Gateway"]),
-        gateways_scoped=reader.gateways_scoped,
+        gateways_scoped=gateways_scoped or reader.gateways_scoped,
         network_policies=tuple(reader.found["NetworkPolicy"]),
         opaque=tuple(reader.found["opaque"]),
         nsg=nsg or {},

@@ -36,7 +36,8 @@ def possible(splits: list[Split]) -> Split:
     What a client sees, and what decides, may differ while the outcome does not; the first answer then stands, with
     that left open.
     """
-    return joined(functools.reduce(_both, splits))
+    first, *others = splits
+    return joined(functools.reduce(_both, others, first)) if others else first
 
 
 def _both(found: Split, other: Split) -> Split:

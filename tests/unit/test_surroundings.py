@@ -1,5 +1,6 @@
 """What stands around a bundle is kept as text between two updates and read back as it was."""
 
+import dataclasses
 import json
 
 from bundle_example import example
@@ -48,6 +49,18 @@ def test_an_applied_object_wins_over_the_expected_one():
     world = reachability.read_applied([*bundle.manifests, applied], around)
     host = f"{expected.name}.{expected.namespace}.svc.cluster.local"
     assert [port.number for item in world.services_by_host[host] for port in item.ports] == [4242]
+
+
+def test_gateways_select_pods_of_their_own_namespace_only_as_istiod_is_told():
+    mesh = example()
+    bundle, around = compiler.compile_bundle(mesh), _around(mesh)
+    own = next(item for item in bundle.manifests if item.kind == "Gateway" and item.namespace == "istio-ingress")
+    elsewhere = dataclasses.replace(own, namespace="shop", name="elsewhere")
+    for namespace, opened in (("istio-ingress", True), ("shop", False)):
+        world = reachability.read_applied([*bundle.manifests, elsewhere], around)
+        pods = next(item for item in world.workloads if item.name == "istio-ingressgateway")
+        found = next(item for item in world.gateways if item.namespace == namespace)
+        assert world.opens(found, pods) == opened
 
 
 def test_owners_answer_for_every_name_of_their_service():

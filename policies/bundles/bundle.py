@@ -9,10 +9,6 @@ from slipway.manifests.guard import GuardPolicy
 from slipway.manifests.manifest import Manifest
 from slipway.manifests.nsg import NsgRule
 
-# In istiod's environment: "true" has a Gateway select pods of its own namespace only.
-# Source: istio/istio 1.29.1 pilot/pkg/features/pilot.go, ScopeGatewayToNamespace.
-GATEWAYS_SCOPED = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
-
 
 class Stage(enum.IntEnum):
     """Order of creation; deletion goes backwards.

@@ -3,6 +3,7 @@
 from typing import Any
 
 from policies.bundles import bundle, overlay, positions, providers
+from slipway.manifests.surroundings import GATEWAYS_SCOPED
 from slipway.mesh import model, names
 
 # Source of the names: istio/istio 1.29.1 pilot/pkg/features/pilot.go.
@@ -11,7 +12,7 @@ _ENVIRONMENT = {
     "ISTIO_MULTIROOT_MESH": "true",
     # Machines are declared: a stolen identity must not bring itself in as an endpoint at another address.
     "PILOT_ENABLE_WORKLOAD_ENTRY_AUTOREGISTRATION": "false",
-    bundle.GATEWAYS_SCOPED: "true",
+    GATEWAYS_SCOPED: "true",
 }
 
 # Source: istio/istio 1.29.1 pilot/pkg/features/telemetry.go and pilot.go: filters that only Istio's own build of

@@ -7,7 +7,7 @@ from typing import Any
 from policies.bundles import bundle as bundles
 from policies.bundles import gateways
 from slipway.manifests.manifest import Manifest
-from slipway.manifests.surroundings import Surroundings
+from slipway.manifests.surroundings import GATEWAYS_SCOPED, Surroundings
 from slipway.mesh import model
 
 # What enforces NetworkPolicy on platforms that Slipway makes (lab/network, components/azure/cluster.py).
@@ -37,7 +37,7 @@ def emit_surroundings(mesh: model.Mesh, bundle: bundles.Bundle) -> Surroundings:
         ),
         pods_seen_as=network.nodes if network.overlay else "",
         network_policies=_ENFORCED_BY.get(mesh.platform, ""),
-        gateways_scoped=bundle.control_plane.environment.get(bundles.GATEWAYS_SCOPED) == "true",
+        gateways_scoped=bundle.control_plane.environment.get(GATEWAYS_SCOPED) == "true",
     )
 
 

@@ -9,6 +9,10 @@ from slipway.manifests import canonical
 from slipway.manifests.manifest import Manifest
 from slipway.manifests.nsg import NsgRule
 
+# In istiod's environment: "true" has a Gateway select pods of its own namespace only.
+# Source: istio 1.29.1 pilot/pkg/features/pilot.go, ScopeGatewayToNamespace.
+GATEWAYS_SCOPED = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:

@@ -5,6 +5,7 @@ from typing import Any
 
 from slipway.diagnostics import Collector
 from slipway.manifests.manifest import Manifest
+from slipway.manifests.surroundings import GATEWAYS_SCOPED
 from slipway.reachability import injection
 from slipway.reachability.answers import Key
 from slipway.reachability.fields import Fields
@@ -45,7 +46,6 @@ _AMBIENT_GATEWAY_PORT = 15008
 # Source: AKS documentation, configure-load-balancer-standard: it replaces `loadBalancerIP`.
 _BALANCER_ANNOTATION = "service.beta.kubernetes.io/azure-load-balancer-ipv4"
 ANY_NUMBER = "*"  # in the place of a number in the names of a StatefulSet's pods
-_SCOPED = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
 _OWN_CONTAINERS = frozenset({"istio-proxy", "istio-init", "istio-validation"})
 
 
@@ -211,13 +211,10 @@ def _hostnames(manifest: Manifest, pod: Fields) -> frozenset[str]:
 
 
 def scopes_gateways(manifest: Manifest) -> bool:
-    """Return whether these are pods of an istiod for which Gateways select pods of their own namespace only.
-
-    Source: istio 1.29.1 pilot/pkg/features/pilot.go, ScopeGatewayToNamespace.
-    """
+    """Return whether these are pods of an istiod for which Gateways select pods of their own namespace only."""
     pod, _, _ = _template(manifest)
     stated = [item for container in _maps(pod.get("containers")) for item in _maps(container.get("env"))]
-    return any(item.get("name") == _SCOPED and item.get("value") == "true" for item in stated)
+    return any(item.get("name") == GATEWAYS_SCOPED and item.get("value") == "true" for item in stated)
 
 
 def _template(manifest: Manifest) -> tuple[Mapping[str, Any], dict[str, str], dict[str, str]]:

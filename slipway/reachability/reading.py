@@ -66,8 +66,8 @@ def read(
     ``mesh_config`` is istiod's; ``nsg`` are the rules at machines, by the machine's name; ``origins`` says where an
     object (by :attr:`Manifest.key`) was read, as ``file:line``; the rest as for :class:`World`, where
     ``gateways_scoped`` also holds once an istiod's pod says so itself. Kinds that change nothing about who reaches
-    whom are passed over. Raises DiagnosticsError: MESH0501 for a field of a wrong type,
-    MESH0502 for a version that no cluster takes, MESH0503 for an object that is there twice.
+    whom are passed over. Raises DiagnosticsError: MESH0501 for a field of a wrong type, MESH0502 for a version that
+    no cluster takes, MESH0503 for an object that is there twice.
     """
     reader = _Reader(origins or {})
     items = sorted(manifests, key=lambda item: item.key)

@@ -100,8 +100,6 @@ def doubted(split: Split, mask: int, other: Answer) -> Split:
 
 def joined(split: Split) -> Split:
     """Return the same split with equal answers in one part."""
-    if len(split) == 1:
-        return split
     found: dict[Answer, int] = {}
     for mask, item in split:
         found[item] = found.get(item, 0) | mask

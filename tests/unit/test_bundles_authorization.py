@@ -103,7 +103,7 @@ def _permitted(mesh) -> set[Any]:
     return found
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(mesh=meshes(enforced=True))
 def test_enforced_policies_decide_as_the_declaration_says(mesh):
     permitted = _permitted(mesh)
@@ -119,7 +119,7 @@ def test_enforced_policies_decide_as_the_declaration_says(mesh):
                 assert ((INGRESS, *key) in permitted) == routed
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(mesh=meshes(enforced=True), data=st.data())
 def test_removing_a_call_never_permits_more(mesh, data):
     calling = [item for item in mesh.services if item.service_calls]
@@ -132,7 +132,7 @@ def test_removing_a_call_never_permits_more(mesh, data):
     assert _permitted(dataclasses.replace(mesh, services=services)) < _permitted(mesh)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(mesh=meshes())
 def test_a_service_that_is_not_enforced_refuses_nothing(mesh):
     compiled = compiler.compile_bundle(mesh)
@@ -144,7 +144,7 @@ def test_a_service_that_is_not_enforced_refuses_nothing(mesh):
         assert all(_decide(policies, labels, "", 1, None) for labels in _labels(callee))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(mesh=meshes())
 def test_rules_for_ports_without_http_hold_nothing_of_http(mesh):
     compiled = compiler.compile_bundle(mesh)
@@ -158,7 +158,7 @@ def test_rules_for_ports_without_http_hold_nothing_of_http(mesh):
                     assert not (tcp & set(to["operation"]["ports"]) and HTTP_FIELDS & set(to["operation"]))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(mesh=meshes(enforced=True))
 def test_every_workload_has_exactly_one_allow_and_every_namespace_a_deny_all(mesh):
     compiled = compiler.compile_bundle(mesh)

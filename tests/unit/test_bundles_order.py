@@ -44,7 +44,7 @@ def _calls(mesh) -> list[tuple[model.Service, Any]]:
     return [(item, call) for item in mesh.services for call in (*item.service_calls, *item.external_calls)]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(mesh=meshes(), data=st.data())
 def test_taking_a_call_away_never_allows_more(mesh, data):
     if calls := _calls(mesh):

@@ -59,7 +59,7 @@ def _ask(mesh, source, name, port, **asked) -> reachability.Answer:  # noqa: ANN
     return reachability.decide(worlds.compiled(mesh), question)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(meshes(enforced=True))
 def test_the_analyser_reads_the_declaration_out_of_two_networks(mesh):
     assert _wrong(_closed(_apart(mesh))) == []

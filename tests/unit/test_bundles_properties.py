@@ -37,13 +37,13 @@ def _bytes(compiled) -> str:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(mesh=meshes())
 def test_twice_gives_the_same_bytes(mesh):
     assert _bytes(compiler.compile_bundle(mesh)) == _bytes(compiler.compile_bundle(mesh))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(mesh=meshes(), seed=st.integers())
 def test_the_order_of_the_declaration_does_not_matter(mesh, seed):
     shuffled = random.Random(seed)  # noqa: S311 - hypothesis chooses the seed
@@ -81,7 +81,7 @@ def test_the_hash_seed_does_not_matter():
     assert len(outputs) == 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(mesh=meshes())
 def test_nothing_reaches_beyond_declared_namespaces_and_our_gateways(mesh):
     compiled = compiler.compile_bundle(mesh)
@@ -91,7 +91,7 @@ def test_nothing_reaches_beyond_declared_namespaces_and_our_gateways(mesh):
     assert set(compiled.namespace_labels) <= set(mesh.namespaces)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(mesh=meshes())
 def test_every_object_says_who_made_it_and_where_it_was_declared(mesh):
     for item in compiler.compile_bundle(mesh).manifests:
@@ -102,7 +102,7 @@ def test_every_object_says_who_made_it_and_where_it_was_declared(mesh):
         assert SUBDOMAIN.fullmatch(item.name)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(mesh=meshes())
 def test_what_closes_comes_before_what_opens(mesh):
     compiled = compiler.compile_bundle(mesh)
@@ -114,7 +114,7 @@ def test_what_closes_comes_before_what_opens(mesh):
     assert all(stage is bundle.Stage.DENY for stage in closing)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(mesh=meshes())
 def test_one_workload_has_at_most_one_scope_and_one_mode_of_its_own(mesh):
     compiled = compiler.compile_bundle(mesh)
@@ -130,7 +130,7 @@ def test_one_workload_has_at_most_one_scope_and_one_mode_of_its_own(mesh):
             assert sum(found.items() <= labels.items() for found in selectors) <= 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(mesh=meshes())
 def test_the_sidecar_scope_narrows_nothing_while_calls_are_only_observed(mesh):
     scopes = compiler.compile_bundle(mesh).of("Sidecar")
@@ -144,7 +144,7 @@ def test_the_sidecar_scope_narrows_nothing_while_calls_are_only_observed(mesh):
     assert all(item.body["spec"]["outboundTrafficPolicy"] == {"mode": "REGISTRY_ONLY"} for item in scopes)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(mesh=meshes())
 def test_no_network_limit_before_the_way_out_is_locked(mesh):
     compiled = compiler.compile_bundle(mesh)
@@ -157,7 +157,7 @@ def test_no_network_limit_before_the_way_out_is_locked(mesh):
     assert closed == (set(mesh.namespaces) if locked else set())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(mesh=meshes())
 def test_rules_of_a_machine_are_valid_and_agree_with_its_guard(mesh):
     compiled = compiler.compile_bundle(mesh)
@@ -181,7 +181,7 @@ def test_rules_of_a_machine_are_valid_and_agree_with_its_guard(mesh):
             assert all(remote == "*" or ipaddress.IPv4Network(remote) for remote in item.remote)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(mesh=meshes(enforced=True))
 def test_a_scope_holds_exactly_the_declared_dependencies(mesh):
     compiled = compiler.compile_bundle(mesh)

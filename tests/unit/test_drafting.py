@@ -157,7 +157,7 @@ def clusters_of_anything(drawn):
     return tuple(unique.values())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(clusters_of_anything())
 def test_every_draft_passes_check(objects):
     found = draft.draft(reading.read(objects), access_log.read(""), mesh="shop")
@@ -168,7 +168,7 @@ SEGMENTS = st.sampled_from(["api", "orders", "17", "18", "19", "20", "", "..", "
 METHODS = st.sampled_from(["GET", "POST", "PURGE"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sets(st.tuples(METHODS, st.lists(SEGMENTS, max_size=4).map(lambda parts: "/" + "/".join(parts))), max_size=12)
 )

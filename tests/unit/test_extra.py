@@ -163,7 +163,7 @@ KINDS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(WORDS, KINDS, VALUES, st.sampled_from(["shop", "theirs", "istio-system", None]))
 def test_nothing_written_by_hand_ends_in_a_traceback(words, kind, spec, namespace):
     document = {

@@ -239,7 +239,7 @@ TOKENS = ": { } [ ] , # ' \" | > / * *a &a !!str null - -1 0 1.5 true <<: orders
 FRAGMENTS = st.sampled_from(TOKENS.split(" ")).map(str.encode)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(data=st.data())
 def test_mutated_files_give_diagnostics_and_nothing_else(data):
     texts = [bytearray(MESH), bytearray(LAB)]
@@ -263,7 +263,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(mesh=st.dictionaries(KEYS, TREES), environment=st.dictionaries(KEYS, TREES))
 def test_trees_of_known_words_give_diagnostics_and_nothing_else(mesh, environment):
     _examine(yaml.safe_dump(mesh).encode(), yaml.safe_dump(environment).encode())

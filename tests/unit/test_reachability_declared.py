@@ -97,7 +97,7 @@ def test_golden_case_with_everything_enforced(name):
     assert _wrong(_closed(load_case(name))) == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(meshes(enforced=True))
 def test_generated_declarations(mesh):
     assert _wrong(_closed(mesh)) == []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from slipway import reachability
 from slipway.reachability import classes, inbound, registry, survey
 
-_PATIENT = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+_PATIENT = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 _MESH_CONFIGS = st.sampled_from([{}, {"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}])
 _READ_AS_HTTP = frozenset({"http", "undeclared"})
 

@@ -12,7 +12,7 @@ from slipway import reachability
 from slipway.cli import worlds
 from slipway.reachability import classes, survey
 
-_PATIENT = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_PATIENT = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 
 
 @_PATIENT

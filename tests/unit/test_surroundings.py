@@ -27,7 +27,7 @@ def _around(mesh) -> Surroundings:
     return surroundings.emit_surroundings(mesh, compiler.compile_bundle(mesh))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(meshes())
 def test_text_and_back_is_the_same(mesh):
     around = _around(mesh)
